@@ -1,0 +1,22 @@
+//! libkprod: a Kafka producer engine behind a C ABI.
+//!
+//! The layers, each of which knows only those below it, are described in `docs/architecture.md`.
+
+#![deny(unsafe_code)]
+// Of the library, not of its unit tests: what they must not call either is for a reader to see.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::disallowed_methods,
+        clippy::unwrap_used,
+        clippy::dbg_macro,
+        clippy::todo,
+        clippy::print_stdout,
+        clippy::print_stderr
+    )
+)]
+
+pub mod config;
+pub mod error;
+#[allow(unsafe_code)]
+pub mod sys;
