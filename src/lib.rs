@@ -18,5 +18,6 @@
 
 pub mod config;
 pub mod error;
+pub mod protocol;
 #[allow(unsafe_code)]
 pub mod sys;
