@@ -19,5 +19,6 @@
 pub mod config;
 pub mod error;
 pub mod protocol;
+pub mod record;
 #[allow(unsafe_code)]
 pub mod sys;
