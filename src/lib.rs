@@ -18,6 +18,7 @@
 
 pub mod config;
 pub mod error;
+pub mod mock;
 pub mod network;
 pub mod protocol;
 pub mod record;

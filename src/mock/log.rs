@@ -1,0 +1,307 @@
+//! A partition's log: batches at their offsets, as they were produced.
+
+use super::producers::{Producers, Verdict};
+use crate::error::ErrorCode;
+use crate::record::header::{CRC_START, HEADER_LEN};
+use crate::record::reader::{Batch, BatchError, RawBatch};
+use crate::record::{BatchHeader, TimestampType};
+use bytes::{Bytes, BytesMut};
+use std::collections::VecDeque;
+
+/// No batch decompresses to more than this.
+const MAX_DECOMPRESSED: usize = 256 << 20;
+/// How far ahead of the broker's clock a record may be (`message.timestamp.after.max.ms`).
+const MAX_AHEAD_MS: i64 = 3_600_000;
+
+/// A batch in the log, as consumers get it.
+#[derive(Clone, Debug)]
+pub struct StoredBatch {
+    pub header: BatchHeader,
+    /// The whole batch, header included.
+    pub bytes: Bytes,
+}
+
+impl StoredBatch {
+    fn last_offset(&self) -> i64 {
+        self.header.base_offset + i64::from(self.header.last_offset_delta)
+    }
+
+    /// Its records. The batch was judged at the append, so that none is unreadable.
+    fn records(&self) -> Vec<StoredRecord> {
+        let opened = RawBatch {
+            header: self.header,
+            bytes: &self.bytes,
+        }
+        .open(MAX_DECOMPRESSED);
+        let Ok(batch) = opened else { return Vec::new() };
+        batch
+            .records()
+            .map_while(Result::ok)
+            .map(|record| self.stored(&batch, record))
+            .collect()
+    }
+
+    fn stored(&self, batch: &Batch, record: crate::record::reader::Record<'_>) -> StoredRecord {
+        let timestamp_type = self.header.attributes.timestamp_type();
+        let share = |bytes: &[u8]| batch.section().slice_ref(bytes);
+        StoredRecord {
+            offset: self.header.base_offset + i64::from(record.offset_delta),
+            timestamp: match timestamp_type {
+                TimestampType::CreateTime => record.timestamp,
+                TimestampType::LogAppendTime => self.header.max_timestamp,
+            },
+            timestamp_type,
+            key: record.key.map(share),
+            value: record.value.map(share),
+            headers: record
+                .headers
+                .iter()
+                .map(|header| (share(header.key), header.value.map(share)))
+                .collect(),
+        }
+    }
+}
+
+/// A record in the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredRecord {
+    pub offset: i64,
+    pub timestamp: i64,
+    pub timestamp_type: TimestampType,
+    pub key: Option<Bytes>,
+    pub value: Option<Bytes>,
+    pub headers: Vec<(Bytes, Option<Bytes>)>,
+}
+
+/// Why a batch was not appended.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Refusal {
+    pub code: ErrorCode,
+    pub message: String,
+    /// The records at fault (KIP-467).
+    pub records: Vec<(i32, String)>,
+}
+
+impl Refusal {
+    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Refusal {
+            code,
+            message: message.into(),
+            records: Vec::new(),
+        }
+    }
+}
+
+impl From<BatchError> for Refusal {
+    fn from(error: BatchError) -> Self {
+        let code = match error {
+            BatchError::Truncated { .. } | BatchError::Length(_) | BatchError::Checksum { .. } => {
+                ErrorCode::CORRUPT_MESSAGE
+            }
+            _ => ErrorCode::INVALID_RECORD,
+        };
+        Refusal::new(code, error.to_string())
+    }
+}
+
+/// Where a batch is in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Appended {
+    pub base_offset: i64,
+    /// −1 on a topic that keeps the records' own timestamps.
+    pub log_append_time: i64,
+}
+
+/// What the topic and the moment say about an append.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct AppendRules {
+    pub timestamp_type: TimestampType,
+    pub max_bytes: usize,
+    pub leader_epoch: i32,
+    /// The broker's clock.
+    pub wall_millis: i64,
+}
+
+/// The log of a partition.
+#[derive(Debug, Default)]
+pub(super) struct PartitionLog {
+    batches: VecDeque<StoredBatch>,
+    producers: Producers,
+    start_offset: i64,
+    end_offset: i64,
+    bytes: usize,
+}
+
+impl PartitionLog {
+    pub fn start_offset(&self) -> i64 {
+        self.start_offset
+    }
+
+    pub fn end_offset(&self) -> i64 {
+        self.end_offset
+    }
+
+    pub fn batches(&self) -> impl Iterator<Item = &StoredBatch> {
+        self.batches.iter()
+    }
+
+    pub fn records(&self) -> Vec<StoredRecord> {
+        self.batches.iter().flat_map(StoredBatch::records).collect()
+    }
+
+    /// Judges the records of a Produce request as a broker does, and appends them.
+    pub fn append(&mut self, records: &Bytes, rules: &AppendRules) -> Result<Appended, Refusal> {
+        let raw = only_batch(records)?;
+        if raw.bytes.len() > rules.max_bytes {
+            let message = format!(
+                "a batch of {} bytes, max.message.bytes is {}",
+                raw.bytes.len(),
+                rules.max_bytes
+            );
+            return Err(Refusal::new(ErrorCode::MESSAGE_TOO_LARGE, message));
+        }
+        let batch = raw.open(MAX_DECOMPRESSED)?;
+        let max_timestamp = batch.validate()?;
+        if batch.header.attributes.is_control() {
+            let message = "a control batch from a client";
+            return Err(Refusal::new(ErrorCode::INVALID_RECORD, message));
+        }
+        if rules.timestamp_type == TimestampType::CreateTime {
+            refuse_future(&batch, rules.wall_millis)?;
+        }
+        if batch.header.producer_id >= 0 {
+            let verdict = self.producers.judge(&batch.header);
+            let verdict = verdict.map_err(|(code, message)| Refusal::new(code, message))?;
+            if let Verdict::Duplicate(known) = verdict {
+                // A broker answers a duplicate with the batch's time even on a CreateTime topic.
+                return Ok(Appended {
+                    base_offset: known.base_offset,
+                    log_append_time: known.max_timestamp,
+                });
+            }
+        }
+        Ok(self.push(&raw, max_timestamp, rules))
+    }
+
+    fn push(&mut self, raw: &RawBatch<'_>, max_timestamp: i64, rules: &AppendRules) -> Appended {
+        let base_offset = self.end_offset;
+        let (max_timestamp, log_append_time) = match rules.timestamp_type {
+            TimestampType::CreateTime => (max_timestamp, -1),
+            TimestampType::LogAppendTime => (rules.wall_millis, rules.wall_millis),
+        };
+        let header = BatchHeader {
+            base_offset,
+            partition_leader_epoch: rules.leader_epoch,
+            max_timestamp,
+            attributes: raw
+                .header
+                .attributes
+                .with_timestamp_type(rules.timestamp_type),
+            ..raw.header
+        };
+        let stored = store(header, raw.bytes);
+        if header.producer_id >= 0 {
+            self.producers.remember(&header, base_offset, max_timestamp);
+        }
+        self.bytes += stored.bytes.len();
+        self.end_offset = stored.last_offset() + 1;
+        self.batches.push_back(stored);
+        Appended {
+            base_offset,
+            log_append_time,
+        }
+    }
+
+    /// Drops the oldest batches until at most `keep` bytes are left; the newest batch stays.
+    pub fn retain_bytes(&mut self, keep: usize) {
+        while self.bytes > keep && self.batches.len() > 1 {
+            if let Some(dropped) = self.batches.pop_front() {
+                self.bytes -= dropped.bytes.len();
+                self.start_offset = dropped.last_offset() + 1;
+            }
+        }
+    }
+
+    /// Drops every batch, as retention or DeleteRecords may.
+    pub fn truncate_all(&mut self) {
+        self.batches.clear();
+        self.bytes = 0;
+        self.start_offset = self.end_offset;
+    }
+
+    pub fn forget_producers(&mut self) {
+        self.producers.clear();
+    }
+
+    /// The batches from the one that holds `offset` on: at least one, then up to `max_bytes`.
+    pub fn read(&self, offset: i64, max_bytes: usize) -> Bytes {
+        let first = self
+            .batches
+            .partition_point(|batch| batch.last_offset() < offset);
+        let mut out = BytesMut::new();
+        for batch in self.batches.range(first..) {
+            if !out.is_empty() && out.len() + batch.bytes.len() > max_bytes {
+                break;
+            }
+            out.extend_from_slice(&batch.bytes);
+        }
+        out.freeze()
+    }
+
+    /// The first record at or after `timestamp`: its offset and timestamp.
+    pub fn find_timestamp(&self, timestamp: i64) -> Option<(i64, i64)> {
+        self.batches
+            .iter()
+            .filter(|batch| batch.header.max_timestamp >= timestamp)
+            .flat_map(StoredBatch::records)
+            .find(|record| record.timestamp >= timestamp)
+            .map(|record| (record.offset, record.timestamp))
+    }
+}
+
+fn only_batch(records: &Bytes) -> Result<RawBatch<'_>, Refusal> {
+    let mut rest = &records[..];
+    let raw = RawBatch::take(&mut rest)?;
+    if rest.is_empty() {
+        return Ok(raw);
+    }
+    let message = format!("{} bytes after the only batch of a partition", rest.len());
+    Err(Refusal::new(ErrorCode::INVALID_RECORD, message))
+}
+
+fn refuse_future(batch: &Batch, wall_millis: i64) -> Result<(), Refusal> {
+    let limit = wall_millis.saturating_add(MAX_AHEAD_MS);
+    let ahead: Vec<(i32, String)> = batch
+        .records()
+        .map_while(Result::ok)
+        .filter(|record| record.timestamp > limit)
+        .map(|record| {
+            let message = format!("timestamp {} is after {limit}", record.timestamp);
+            (record.offset_delta, message)
+        })
+        .collect();
+    if ahead.is_empty() {
+        return Ok(());
+    }
+    Err(Refusal {
+        records: ahead,
+        ..Refusal::new(
+            ErrorCode::INVALID_TIMESTAMP,
+            "one or more records are too far in the future",
+        )
+    })
+}
+
+/// The batch with what a broker writes into its header, and the checksum that this takes.
+fn store(header: BatchHeader, bytes: &[u8]) -> StoredBatch {
+    let mut out = BytesMut::from(bytes);
+    let mut front = [0; HEADER_LEN];
+    header.write(&mut front);
+    out[..HEADER_LEN].copy_from_slice(&front);
+    let crc = crc32c::crc32c(&out[CRC_START..]);
+    out[17..CRC_START].copy_from_slice(&crc.to_be_bytes());
+    StoredBatch {
+        header: BatchHeader { crc, ..header },
+        bytes: out.freeze(),
+    }
+}

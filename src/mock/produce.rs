@@ -1,0 +1,244 @@
+//! Produce and InitProducerId.
+
+use super::cluster::{Broker, MockCluster};
+use super::fault::{InjectedError, When};
+use super::log::{AppendRules, Appended, Refusal};
+use super::serve::{Answer, Call};
+use super::wire;
+use crate::error::ErrorCode;
+use crate::protocol::init_producer_id::{InitProducerIdRequest, InitProducerIdResponse};
+use crate::protocol::produce::{
+    BatchIndexAndErrorMessage, LeaderIdAndEpoch, NodeEndpoint, PartitionProduceData,
+    PartitionProduceResponse, ProduceRequest, ProduceResponse, TopicProduceData,
+    TopicProduceResponse,
+};
+use crate::protocol::{self, Message};
+use crate::record::Codec;
+use crate::record::reader::RawBatch;
+
+/// The first version of Produce that may carry zstd.
+const ZSTD_FROM: i16 = 7;
+/// The first version of Produce that names topics by id alone.
+const TOPIC_IDS_FROM: i16 = 13;
+
+impl MockCluster {
+    pub(super) fn produce(
+        &mut self,
+        call: &Call<'_>,
+        request: &ProduceRequest,
+    ) -> protocol::Result<Answer> {
+        let topics: Vec<TopicProduceResponse> = request
+            .topics
+            .iter()
+            .map(|data| self.produce_topic(call, request.acks, data))
+            .collect();
+        if request.acks == 0 {
+            let mut partitions = topics.iter().flat_map(|topic| &topic.partitions);
+            return Ok(match partitions.all(|p| p.error_code == 0) {
+                true => Answer::Nothing,
+                false => Answer::Close,
+            });
+        }
+        let response = ProduceResponse {
+            node_endpoints: self.hinted_endpoints(&topics),
+            topics,
+            throttle_time_ms: call.throttle_ms,
+        };
+        response.encode(call.version).map(Answer::Body)
+    }
+
+    fn produce_topic(
+        &mut self,
+        call: &Call<'_>,
+        acks: i16,
+        data: &TopicProduceData,
+    ) -> TopicProduceResponse {
+        let name = self.topic_name(&data.name, data.topic_id);
+        let by_id = call.version >= TOPIC_IDS_FROM;
+        let partitions = data.partitions.iter();
+        TopicProduceResponse {
+            partitions: partitions
+                .map(|partition| self.produce_partition(call, acks, &name, by_id, partition))
+                .collect(),
+            name: data.name.clone(),
+            topic_id: data.topic_id,
+        }
+    }
+
+    fn produce_partition(
+        &mut self,
+        call: &Call<'_>,
+        acks: i16,
+        topic: &str,
+        by_id: bool,
+        data: &PartitionProduceData,
+    ) -> PartitionProduceResponse {
+        let injected = call.errors.of_partition(topic, data.index);
+        let outcome = match injected {
+            Some(error) if error.when == When::BeforeWork => Err(refusal(error)),
+            _ => self.append(call, acks, topic, by_id, data),
+        };
+        let outcome = match injected {
+            Some(error) if error.when == When::AfterWork => Err(refusal(error)),
+            _ => outcome,
+        };
+        let mut response = PartitionProduceResponse {
+            index: data.index,
+            log_start_offset: self.start_offset(topic, data.index),
+            ..PartitionProduceResponse::default()
+        };
+        match outcome {
+            Ok(appended) => {
+                response.base_offset = appended.base_offset;
+                response.log_append_time_ms = appended.log_append_time;
+            }
+            Err(refusal) => self.state_refusal(&mut response, call, topic, refusal),
+        }
+        response
+    }
+
+    fn append(
+        &mut self,
+        call: &Call<'_>,
+        acks: i16,
+        topic: &str,
+        by_id: bool,
+        data: &PartitionProduceData,
+    ) -> Result<Appended, Refusal> {
+        let wall_millis = self.wall_millis(call.now);
+        let retention = self.config.retention_bytes;
+        let unknown = if by_id && !self.topics.contains_key(topic) {
+            ErrorCode::UNKNOWN_TOPIC_ID
+        } else {
+            ErrorCode::UNKNOWN_TOPIC_OR_PARTITION
+        };
+        let unknown = || Refusal::new(unknown, "no such topic or partition");
+        if !(-1..=1).contains(&acks) {
+            let message = format!("acks {acks}");
+            return Err(Refusal::new(ErrorCode::INVALID_REQUIRED_ACKS, message));
+        }
+        let topic = self
+            .topics
+            .get_mut(topic)
+            .filter(|t| t.ready_at <= call.now);
+        let topic = topic.ok_or_else(unknown)?;
+        let rules: AppendRules = topic.rules(0, wall_millis);
+        let partition = topic.partition_mut(data.index).ok_or_else(unknown)?;
+        if partition.leader != call.broker {
+            let message = format!("broker {} does not lead it", call.broker);
+            return Err(Refusal::new(ErrorCode::NOT_LEADER_OR_FOLLOWER, message));
+        }
+        let records = data.records.clone().unwrap_or_default();
+        refuse_codec(call.version, &records)?;
+        let rules = AppendRules {
+            leader_epoch: partition.leader_epoch,
+            ..rules
+        };
+        let appended = partition.log.append(&records, &rules)?;
+        partition.log.retain_bytes(retention);
+        Ok(appended)
+    }
+
+    /// Writes a refusal into the response, with the leader if another broker is it (KIP-951).
+    fn state_refusal(
+        &self,
+        response: &mut PartitionProduceResponse,
+        call: &Call<'_>,
+        topic: &str,
+        refusal: Refusal,
+    ) {
+        response.error_code = wire(refusal.code);
+        response.log_start_offset = -1;
+        response.error_message = Some(refusal.message).filter(|message| !message.is_empty());
+        response.record_errors = refusal
+            .records
+            .into_iter()
+            .map(|(batch_index, message)| BatchIndexAndErrorMessage {
+                batch_index,
+                message: Some(message).filter(|message| !message.is_empty()),
+            })
+            .collect();
+        if refusal.code == ErrorCode::NOT_LEADER_OR_FOLLOWER {
+            let leader = self.leader(topic, response.index);
+            response.current_leader =
+                leader
+                    .filter(|&(id, _)| id != call.broker)
+                    .map(|(leader_id, leader_epoch)| LeaderIdAndEpoch {
+                        leader_id,
+                        leader_epoch,
+                    });
+        }
+    }
+
+    /// Where the leaders are that the response names.
+    fn hinted_endpoints(&self, topics: &[TopicProduceResponse]) -> Vec<NodeEndpoint> {
+        let hints = topics
+            .iter()
+            .flat_map(|topic| &topic.partitions)
+            .filter_map(|partition| partition.current_leader);
+        let mut leaders: Vec<i32> = hints.map(|hint| hint.leader_id).collect();
+        leaders.sort_unstable();
+        leaders.dedup();
+        let endpoint = |id: i32, broker: &Broker| NodeEndpoint {
+            node_id: id,
+            host: broker.host.clone(),
+            port: i32::from(broker.port),
+            rack: None,
+        };
+        leaders
+            .into_iter()
+            .filter_map(|id| self.brokers.get(&id).map(|broker| endpoint(id, broker)))
+            .collect()
+    }
+
+    pub(super) fn init_producer_id(
+        &mut self,
+        call: &Call<'_>,
+        request: &InitProducerIdRequest,
+    ) -> InitProducerIdResponse {
+        let error_code = match call.errors.code() {
+            0 if request.transactional_id.is_some() => wire(ErrorCode::INVALID_REQUEST),
+            code => code,
+        };
+        let mut response = InitProducerIdResponse {
+            throttle_time_ms: call.throttle_ms,
+            error_code,
+            ..InitProducerIdResponse::default()
+        };
+        if error_code == 0 {
+            response.producer_id = self.next_producer_id;
+            response.producer_epoch = 0;
+            self.next_producer_id += 1;
+        }
+        response
+    }
+
+    /// The brokers' wall clock.
+    pub(super) fn wall_millis(&self, now: std::time::Duration) -> i64 {
+        self.config.epoch_millis + now.as_millis() as i64
+    }
+}
+
+fn refusal(error: &InjectedError) -> Refusal {
+    let records = error.records.iter();
+    Refusal {
+        code: error.code,
+        message: error.message.clone().unwrap_or_default(),
+        records: records
+            .map(|(index, message)| (*index, message.clone().unwrap_or_default()))
+            .collect(),
+    }
+}
+
+/// zstd in a version whose brokers did not know it.
+fn refuse_codec(version: i16, records: &[u8]) -> Result<(), Refusal> {
+    let codec = RawBatch::take(&mut &records[..]).and_then(|batch| batch.codec());
+    if codec == Ok(Codec::Zstd) && version < ZSTD_FROM {
+        let message = format!("zstd in a Produce request of version {version}");
+        return Err(Refusal::new(
+            ErrorCode::UNSUPPORTED_COMPRESSION_TYPE,
+            message,
+        ));
+    }
+    Ok(())
+}
