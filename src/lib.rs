@@ -16,11 +16,17 @@
     )
 )]
 
+pub mod accumulator;
+pub mod completion;
 pub mod config;
 pub mod error;
+pub mod metadata;
 pub mod mock;
 pub mod network;
+pub mod partitioner;
+pub mod producer;
 pub mod protocol;
 pub mod record;
+pub mod sender;
 #[allow(unsafe_code)]
 pub mod sys;

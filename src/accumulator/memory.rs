@@ -1,0 +1,367 @@
+//! `buffer.memory`: what is reserved, who waits for it (first come, first served), and when there is room again.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex};
+use tokio::time::Instant;
+
+use super::pool::Pool;
+use crate::error::ErrorCode;
+
+/// Waiters are woken when this part of the budget is free, and not for each buffer that comes back.
+const WAKE_SHARE: u64 = 16;
+/// How often a waiter looks whether there is room for it all the same: much may be held by one slow partition.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+
+/// Idle buffers may take this part of the budget beside it.
+const IDLE_SHARE: usize = 8;
+
+/// The budget for everything that accepted records occupy.
+pub struct Memory {
+    total: u64,
+    used: AtomicU64,
+    /// Waiters in `queue`; while there are any, newcomers may not overtake them.
+    waiting: AtomicUsize,
+    queue: Mutex<VecDeque<Arc<Claim>>>,
+    /// Somebody wants to hear when a quarter is free.
+    watched: AtomicBool,
+    on_room: Box<dyn Fn() + Send + Sync>,
+    pool: Pool,
+    /// Set once closed: why nobody waits any more.
+    closed: OnceLock<ErrorCode>,
+}
+
+/// One thread's place in the queue.
+struct Claim {
+    bytes: u64,
+    state: Mutex<ClaimState>,
+    changed: Condvar,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum ClaimState {
+    Waiting,
+    Granted,
+    Closed,
+}
+
+/// Reserved bytes; what is left of them goes back when this is dropped.
+pub struct Reservation {
+    memory: Arc<Memory>,
+    bytes: u64,
+}
+
+impl Memory {
+    /// `on_room` is called (from whichever thread frees) when a quarter is free after `watch`.
+    pub fn new(total: usize, on_room: Box<dyn Fn() + Send + Sync>) -> Arc<Self> {
+        Arc::new(Memory {
+            total: total as u64,
+            used: AtomicU64::new(0),
+            waiting: AtomicUsize::new(0),
+            queue: Mutex::default(),
+            watched: AtomicBool::new(false),
+            on_room,
+            pool: Pool::new(total / IDLE_SHARE),
+            closed: OnceLock::new(),
+        })
+    }
+
+    pub fn total(&self) -> u64 {
+        self.total
+    }
+
+    pub fn available(&self) -> u64 {
+        self.total.saturating_sub(self.used.load(Ordering::Relaxed))
+    }
+
+    /// Whether a thread waits for memory: then every open batch is due.
+    pub fn is_exhausted(&self) -> bool {
+        self.waiting.load(Ordering::SeqCst) > 0
+    }
+
+    /// Reserves at once, or not at all.
+    pub fn try_reserve(self: &Arc<Self>, bytes: usize) -> Option<Reservation> {
+        if self.is_exhausted() {
+            return None;
+        }
+        self.take(bytes as u64)
+            .then(|| self.reservation(bytes as u64))
+    }
+
+    /// Reserves beyond the budget if need be: for bytes that take the place of others already counted.
+    pub fn reserve_over(self: &Arc<Self>, bytes: usize) -> Reservation {
+        self.used.fetch_add(bytes as u64, Ordering::SeqCst);
+        self.reservation(bytes as u64)
+    }
+
+    /// Waits for its turn until the deadline.
+    pub fn reserve_until(
+        self: &Arc<Self>,
+        bytes: usize,
+        deadline: Option<Instant>,
+        on_wait: impl FnOnce(),
+    ) -> Result<Reservation, ErrorCode> {
+        let claim = Arc::new(Claim {
+            bytes: bytes as u64,
+            state: Mutex::new(ClaimState::Waiting),
+            changed: Condvar::new(),
+        });
+        {
+            let mut queue = self.queue.lock();
+            queue.push_back(claim.clone());
+            self.waiting.store(queue.len(), Ordering::SeqCst);
+            self.grant(&mut queue);
+        }
+        let mut state = claim.state.lock();
+        if *state == ClaimState::Waiting {
+            drop(state);
+            on_wait();
+            state = claim.state.lock();
+        }
+        while *state == ClaimState::Waiting {
+            if self.closed.get().is_some() {
+                *state = ClaimState::Closed;
+                break;
+            }
+            let look = Instant::now() + LOOK_EVERY;
+            let until = deadline.map_or(look, |at| at.min(look));
+            let timed_out = claim.changed.wait_until(&mut state, until.into_std());
+            if timed_out.timed_out() && *state == ClaimState::Waiting {
+                if deadline == Some(until) {
+                    break;
+                }
+                drop(state);
+                self.grant(&mut self.queue.lock());
+                state = claim.state.lock();
+            }
+        }
+        let settled = *state;
+        drop(state);
+        match settled {
+            ClaimState::Granted => Ok(self.reservation(claim.bytes)),
+            ClaimState::Closed => {
+                self.withdraw(&claim);
+                Err(self.closed.get().copied().unwrap_or(ErrorCode::CLOSED))
+            }
+            // A grant may still have come between the time-out and this.
+            ClaimState::Waiting if self.withdraw(&claim) => Err(ErrorCode::TIMED_OUT),
+            ClaimState::Waiting => Ok(self.reservation(claim.bytes)),
+        }
+    }
+
+    /// Asks for one call of `on_room` when a quarter is free, at once if it is already.
+    pub fn watch(&self) {
+        self.watched.store(true, Ordering::SeqCst);
+        self.check_room();
+    }
+
+    /// Wakes all waiters with `reason`, now and in future. The first reason stays.
+    pub fn close(&self, reason: ErrorCode) {
+        let _ = self.closed.set(reason);
+        let mut queue = self.queue.lock();
+        for claim in queue.drain(..) {
+            *claim.state.lock() = ClaimState::Closed;
+            claim.changed.notify_one();
+        }
+        self.waiting.store(0, Ordering::SeqCst);
+    }
+
+    fn reservation(self: &Arc<Self>, bytes: u64) -> Reservation {
+        Reservation {
+            memory: self.clone(),
+            bytes,
+        }
+    }
+
+    fn take(&self, bytes: u64) -> bool {
+        let used = self.used.fetch_add(bytes, Ordering::SeqCst);
+        if used + bytes <= self.total {
+            return true;
+        }
+        self.release(bytes);
+        false
+    }
+
+    fn release(&self, bytes: u64) {
+        if bytes == 0 {
+            return;
+        }
+        self.used.fetch_sub(bytes, Ordering::SeqCst);
+        let enough = self.available() >= self.total / WAKE_SHARE;
+        if enough && self.waiting.load(Ordering::SeqCst) > 0 {
+            self.grant(&mut self.queue.lock());
+        }
+        if self.watched.load(Ordering::Relaxed) {
+            self.check_room();
+        }
+    }
+
+    fn check_room(&self) {
+        if self.available() * 4 >= self.total && self.watched.swap(false, Ordering::SeqCst) {
+            (self.on_room)();
+        }
+    }
+
+    fn grant(&self, queue: &mut VecDeque<Arc<Claim>>) {
+        while let Some(first) = queue.front() {
+            let used = self.used.fetch_add(first.bytes, Ordering::SeqCst);
+            if used + first.bytes > self.total {
+                self.used.fetch_sub(first.bytes, Ordering::SeqCst);
+                break;
+            }
+            if let Some(claim) = queue.pop_front() {
+                *claim.state.lock() = ClaimState::Granted;
+                claim.changed.notify_one();
+            }
+        }
+        self.waiting.store(queue.len(), Ordering::SeqCst);
+    }
+
+    /// Takes a claim out of the queue; false if it was granted meanwhile.
+    fn withdraw(&self, claim: &Arc<Claim>) -> bool {
+        let mut queue = self.queue.lock();
+        if *claim.state.lock() == ClaimState::Granted {
+            return false;
+        }
+        queue.retain(|other| !Arc::ptr_eq(other, claim));
+        self.grant(&mut queue);
+        true
+    }
+}
+
+impl Reservation {
+    pub fn bytes(&self) -> usize {
+        self.bytes as usize
+    }
+
+    /// Splits `bytes` off, or as much as there is.
+    pub fn split(&mut self, bytes: usize) -> Reservation {
+        let bytes = (bytes as u64).min(self.bytes);
+        self.bytes -= bytes;
+        self.memory.reservation(bytes)
+    }
+
+    /// An empty buffer of this size.
+    pub fn buffer(&self) -> Vec<u8> {
+        self.memory.pool.take(self.bytes())
+    }
+
+    /// Keeps a buffer for others.
+    pub fn give_back(&self, buffer: Vec<u8>) {
+        self.memory.pool.give_back(buffer);
+    }
+
+    pub fn merge(&mut self, mut other: Reservation) {
+        self.bytes += std::mem::take(&mut other.bytes);
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        self.memory.release(self.bytes);
+    }
+}
+
+impl std::fmt::Debug for Memory {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Memory")
+            .field("total", &self.total)
+            .field("available", &self.available())
+            .finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for Reservation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Reservation({})", self.bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn memory(total: usize) -> Arc<Memory> {
+        Memory::new(total, Box::new(|| {}))
+    }
+
+    #[test]
+    fn a_reservation_returns_what_it_took() {
+        let memory = memory(100);
+        let mut first = memory.try_reserve(60).unwrap();
+        assert!(memory.try_reserve(41).is_none());
+        let part = first.split(50);
+        drop(first);
+        assert_eq!(memory.available(), 50);
+        drop(part);
+        assert_eq!(memory.available(), 100);
+    }
+
+    #[test]
+    fn waiters_are_served_in_order_and_not_overtaken() {
+        let memory = memory(100);
+        let all = memory.try_reserve(100).unwrap();
+        let (told, order) = std::sync::mpsc::channel();
+        let (entered, queued) = std::sync::mpsc::channel();
+        let mut threads = Vec::new();
+        for name in 0..3 {
+            let (memory, told, entered) = (memory.clone(), told.clone(), entered.clone());
+            threads.push(std::thread::spawn(move || {
+                let got = memory.reserve_until(80, None, || entered.send(()).unwrap());
+                told.send(name).unwrap();
+                drop(got.unwrap());
+            }));
+            queued.recv().unwrap();
+        }
+        let mut all = all;
+        drop(all.split(10));
+        assert!(memory.try_reserve(1).is_none(), "a newcomer overtook");
+        drop(all);
+        let seen: Vec<i32> = order.iter().take(3).collect();
+        assert_eq!(seen, [0, 1, 2]);
+        for thread in threads {
+            thread.join().unwrap();
+        }
+        assert_eq!(memory.available(), 100);
+        assert!(!memory.is_exhausted());
+    }
+
+    #[test]
+    fn a_waiter_gives_up_at_its_deadline_and_at_close() {
+        let memory = memory(10);
+        let all = memory.try_reserve(10).unwrap();
+        let soon = Instant::now() + Duration::from_millis(5);
+        let late = memory.reserve_until(1, Some(soon), || {});
+        assert_eq!(late.map(|_| ()).unwrap_err(), ErrorCode::TIMED_OUT);
+        assert!(!memory.is_exhausted());
+        memory.close(ErrorCode::CLOSED);
+        let closed = memory.reserve_until(1, None, || {});
+        assert_eq!(closed.map(|_| ()).unwrap_err(), ErrorCode::CLOSED);
+        drop(all);
+        assert_eq!(memory.available(), 10);
+    }
+
+    #[test]
+    fn room_is_announced_once_when_a_quarter_is_free() {
+        let calls = Arc::new(AtomicUsize::new(0));
+        let seen = calls.clone();
+        let memory = Memory::new(
+            100,
+            Box::new(move || {
+                seen.fetch_add(1, Ordering::SeqCst);
+            }),
+        );
+        let mut all = memory.try_reserve(100).unwrap();
+        memory.watch();
+        drop(all.split(24));
+        assert_eq!(calls.load(Ordering::SeqCst), 0);
+        drop(all.split(1));
+        drop(all);
+        assert_eq!(calls.load(Ordering::SeqCst), 1);
+        memory.watch();
+        assert_eq!(calls.load(Ordering::SeqCst), 2);
+    }
+}

@@ -1,0 +1,224 @@
+//! Records on their way from the senders to the engine: per-partition batches within a memory budget.
+
+mod accepted;
+mod append_vec;
+mod batch;
+mod choose;
+mod command;
+mod halve;
+mod incomplete;
+mod memory;
+mod park;
+mod partition;
+mod pool;
+mod ready;
+mod seal;
+mod topic;
+mod topics;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use accepted::{Accepted, Finished, publish};
+pub use batch::{Attempts, Batch, Sealed};
+pub use choose::Choice;
+pub use command::Command;
+pub use incomplete::{Incomplete, Token};
+pub use memory::{Memory, Reservation};
+pub use partition::{Append, AppendError, Appended, Head, News, Partition};
+pub use ready::{Inbox, Ready};
+pub use topic::{Park, Parked, Topic};
+pub use topics::{Topics, is_valid_topic_name};
+
+use crate::completion::Completions;
+use crate::config::{
+    Compression, CompressionType, PartitionerKind, PartitionerSettings, ProducerConfig,
+};
+use crate::error::ErrorCode;
+use crate::partitioner::{Load, UserPartitioner, choose};
+use crate::sys::Rng;
+use seal::SealThread;
+
+/// Whether records are accepted. Each partition and each topic has one, changed under its lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gate {
+    Open,
+    /// Refuses what is new. What was parked before still passes.
+    Shut(ErrorCode),
+    /// Nobody sends any more: refuses everything.
+    Ended(ErrorCode),
+}
+
+/// Everything that senders and the engine share.
+pub struct Accumulator {
+    pub batch_size: usize,
+    pub linger: Duration,
+    compression: Compression,
+    partitioner: PartitionerSettings,
+    user_partitioner: Option<UserPartitioner>,
+    /// The default partitioner, with its default treatment of keys.
+    chooses_quickly: bool,
+    pub memory: Arc<Memory>,
+    pub hub: Arc<Completions>,
+    pub incomplete: Arc<Incomplete>,
+    pub ready: Arc<Ready<Command>>,
+    pub topics: Topics,
+    pub rng: Rng,
+    seal_thread: Arc<SealThread>,
+}
+
+impl Accumulator {
+    pub fn new(
+        config: &ProducerConfig,
+        user_partitioner: Option<UserPartitioner>,
+        hub: Arc<Completions>,
+        rng: Rng,
+    ) -> Arc<Self> {
+        let announce = hub.clone();
+        let memory = Memory::new(config.buffer_memory, Box::new(move || announce.writable()));
+        Arc::new(Accumulator {
+            batch_size: config.batch_size,
+            linger: config.linger,
+            compression: config.compression,
+            partitioner: config.partitioner.clone(),
+            chooses_quickly: user_partitioner.is_none()
+                && config.partitioner.kind == PartitionerKind::Default
+                && !config.partitioner.ignore_keys,
+            user_partitioner,
+            memory,
+            incomplete: Incomplete::new(hub.clone()),
+            hub,
+            ready: Arc::new(Ready::default()),
+            topics: Topics::default(),
+            rng,
+            seal_thread: SealThread::new(config.compression),
+        })
+    }
+
+    /// Whether a full batch is compressed by whoever filled it.
+    #[inline]
+    fn seals_early(&self) -> bool {
+        self.compression.codec != CompressionType::None
+    }
+
+    /// The one way to memory for records: from what the caller holds already, else from the budget.
+    fn reserve(
+        &self,
+        wanted: usize,
+        least: usize,
+        credit: &mut Option<Reservation>,
+    ) -> Option<Reservation> {
+        if let Some(held) = credit
+            && held.bytes() >= least
+        {
+            return Some(held.split(wanted.max(least)));
+        }
+        self.memory
+            .try_reserve(wanted.max(least))
+            .or_else(|| self.memory.try_reserve(least))
+    }
+
+    /// Does what an append left to be done, with no lock held. `blocking`: the caller may spend time on
+    /// compressing a large batch.
+    #[inline]
+    pub fn settle(
+        &self,
+        topic: &Topic,
+        partition: &Arc<Partition>,
+        appended: Appended,
+        blocking: bool,
+    ) {
+        if !appended.is_nothing() {
+            self.settle_all(topic, partition, appended, blocking);
+        }
+    }
+
+    fn settle_all(
+        &self,
+        topic: &Topic,
+        partition: &Arc<Partition>,
+        appended: Appended,
+        blocking: bool,
+    ) {
+        if let Some((lane, bytes)) = appended.credit {
+            self.credit_lane(topic, partition.index, lane, bytes);
+        }
+        if let Some((number, raw)) = appended.to_seal {
+            let later = !blocking && raw.len() > seal::INLINE_LIMIT;
+            match later.then(|| self.seal_thread.ensure_started()) {
+                Some(Ok(())) => {
+                    let job = seal::Job {
+                        partition: partition.clone(),
+                        number,
+                        raw,
+                        hub: self.hub.clone(),
+                        ready: self.ready.clone(),
+                    };
+                    self.seal_thread.push(job);
+                }
+                // Where there is no thread to be had, the caller does it.
+                Some(Err(_)) | None => {
+                    let sealed = seal::seal(raw, &self.compression, &self.hub);
+                    let news = partition.finish_seal(number, sealed);
+                    self.ready.push(partition, news);
+                }
+            }
+        }
+        self.ready.push(partition, appended.news);
+    }
+
+    /// Seals a batch that nobody has sealed yet; the error's message is kept under the number given.
+    pub fn seal_now(&self, batch: &mut Batch) -> Result<(), u64> {
+        if let Some(raw) = batch.claim_seal() {
+            batch.finish_seal(seal::seal(raw, &self.compression, &self.hub)?);
+        }
+        Ok(())
+    }
+
+    /// Counts a closed batch's bytes for the sticky lane that chose its partition.
+    pub fn credit_lane(&self, topic: &Topic, partition: i32, lane: u8, bytes: usize) {
+        topic
+            .lanes
+            .credit(lane, partition, bytes, self.batch_size, || {
+                self.choose_sticky(topic, topic.partition_count())
+            });
+    }
+
+    /// A sticky choice among the partitions that have a leader, else among all.
+    pub fn choose_sticky(&self, topic: &Topic, count: i32) -> i32 {
+        let available = topic.available();
+        let load = |partition: i32| Load {
+            partition,
+            queued: topic.partition(partition).map_or(0, |p| p.load()),
+        };
+        let loads: Vec<Load> = if available.is_empty() {
+            (0..count).map(load).collect()
+        } else {
+            available.iter().copied().map(load).collect()
+        };
+        choose(&loads, self.partitioner.adaptive, &self.rng).unwrap_or(0)
+    }
+
+    /// Shuts every gate: nothing is accepted after this returns.
+    pub fn shut(&self, reason: ErrorCode) {
+        for topic in self.topics.iter() {
+            topic.shut(reason);
+            for partition in topic.partitions() {
+                partition.shut(reason);
+            }
+        }
+    }
+
+    pub fn stop_threads(&self) {
+        self.seal_thread.stop();
+    }
+}
+
+impl std::fmt::Debug for Accumulator {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Accumulator")
+            .field("batch_size", &self.batch_size)
+            .field("memory", &self.memory)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,331 @@
+//! A topic as senders see it: its partitions once they are known, the parked records until then.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
+
+use parking_lot::{Condvar, Mutex, RwLock};
+use tokio::time::Instant;
+
+use super::Gate;
+use super::accepted::Accepted;
+use super::append_vec::AppendVec;
+use super::memory::Reservation;
+use super::partition::Partition;
+use crate::completion::Persistence;
+use crate::error::{Error, ErrorCode};
+use crate::partitioner::Lanes;
+use crate::record::encode::{Header, Payload};
+
+/// One topic; its handle is its place in the producer's list.
+#[derive(Debug)]
+pub struct Topic {
+    pub handle: u32,
+    pub name: Arc<str>,
+    pub lanes: Lanes,
+    /// For `round_robin`.
+    pub turn: AtomicU64,
+    partitions: AppendVec<Arc<Partition>>,
+    /// Published last: a count above 0 means that records go straight to partitions.
+    count: AtomicI32,
+    /// Partitions that have a leader, ascending.
+    available: RwLock<Arc<[i32]>>,
+    state: Mutex<State>,
+    changed: Condvar,
+    /// Milliseconds since the producer's creation.
+    last_used: AtomicU64,
+    /// Its metadata is asked for regularly.
+    pub followed: AtomicBool,
+}
+
+#[derive(Debug)]
+struct State {
+    gate: Gate,
+    parked: VecDeque<Parked>,
+    /// What the cluster last said of the topic, if it was no partitions.
+    error: Option<Error>,
+    /// Counts what the cluster said, so that a waiter does not take an old answer for its own.
+    answers: u64,
+    moving: bool,
+}
+
+/// A record whose topic is not known yet, with everything it needs to move on.
+#[derive(Debug)]
+pub struct Parked {
+    accepted: Option<Accepted>,
+    pub created: Instant,
+    pub partition: Option<i32>,
+    key: Option<Box<[u8]>>,
+    value: Option<Box<[u8]>>,
+    headers: Box<[OwnedHeader]>,
+    pub reserved: Reservation,
+}
+
+type OwnedHeader = (Box<[u8]>, Option<Box<[u8]>>);
+
+/// What became of a record that was to be parked.
+#[derive(Debug)]
+pub enum Park {
+    /// It is parked; true if it is the first and the topic is to be asked for.
+    Parked {
+        first: bool,
+    },
+    /// The partitions are known by now: send again.
+    Known,
+    Refused(ErrorCode),
+}
+
+impl Topic {
+    pub fn new(handle: u32, name: Arc<str>) -> Arc<Self> {
+        Arc::new(Topic {
+            handle,
+            name,
+            lanes: Lanes::default(),
+            turn: AtomicU64::new(0),
+            partitions: AppendVec::new(),
+            count: AtomicI32::new(0),
+            available: RwLock::new(Arc::from([])),
+            state: Mutex::new(State {
+                gate: Gate::Open,
+                parked: VecDeque::new(),
+                error: None,
+                answers: 0,
+                moving: false,
+            }),
+            changed: Condvar::new(),
+            last_used: AtomicU64::new(0),
+            followed: AtomicBool::new(false),
+        })
+    }
+
+    /// 0 while the topic is not known (or its parked records are on the move).
+    #[inline]
+    pub fn partition_count(&self) -> i32 {
+        self.count.load(Ordering::Acquire)
+    }
+
+    #[inline]
+    pub fn partition(&self, index: i32) -> Option<&Arc<Partition>> {
+        self.partitions.get(usize::try_from(index).ok()?)
+    }
+
+    /// All partitions that ever were known.
+    pub fn partitions(&self) -> impl Iterator<Item = &Arc<Partition>> {
+        self.partitions.iter()
+    }
+
+    /// Called by the engine alone, in ascending order of the index.
+    pub fn add_partition(&self, partition: Arc<Partition>) {
+        self.partitions.push(partition);
+    }
+
+    pub fn known_partitions(&self) -> usize {
+        self.partitions.len()
+    }
+
+    pub fn available(&self) -> Arc<[i32]> {
+        self.available.read().clone()
+    }
+
+    pub fn set_available(&self, partitions: Vec<i32>) {
+        let changed = **self.available.read() != *partitions;
+        if changed {
+            *self.available.write() = partitions.into();
+        }
+    }
+
+    pub fn touch(&self, now_ms: u64) {
+        self.last_used.store(now_ms, Ordering::Relaxed);
+    }
+
+    pub fn last_used(&self) -> u64 {
+        self.last_used.load(Ordering::Relaxed)
+    }
+
+    /// Refuses records from now on; those that are parked stay.
+    pub fn shut(&self, reason: ErrorCode) {
+        self.state.lock().gate = Gate::Shut(reason);
+        self.changed.notify_all();
+    }
+
+    /// What the cluster last said of the topic, if that was an error.
+    pub fn error(&self) -> Option<Error> {
+        self.state.lock().error.clone()
+    }
+
+    /// Notes an error of the topic and wakes those who wait for it, so that they can look at it.
+    pub fn set_error(&self, error: Option<Error>) {
+        let mut state = self.state.lock();
+        state.error = error;
+        state.answers += 1;
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    /// Parks a record unless the partitions are known.
+    pub fn park(&self, record: impl FnOnce() -> Parked) -> Park {
+        let mut state = self.state.lock();
+        if let Gate::Shut(reason) | Gate::Ended(reason) = state.gate {
+            return Park::Refused(reason);
+        }
+        if self.partition_count() > 0 {
+            return Park::Known;
+        }
+        state.parked.push_back(record());
+        Park::Parked {
+            first: state.parked.len() == 1,
+        }
+    }
+
+    /// Waits until the partitions are known; answers the error that says they will not be.
+    /// `ask` has the cluster asked.
+    pub fn wait_known(
+        &self,
+        deadline: Option<Instant>,
+        ask: impl FnOnce(),
+    ) -> Result<(), ErrorCode> {
+        let mut state = self.state.lock();
+        let answers_before = state.answers;
+        ask();
+        loop {
+            if self.partition_count() > 0 {
+                return Ok(());
+            }
+            if let Gate::Shut(reason) | Gate::Ended(reason) = state.gate {
+                return Err(reason);
+            }
+            if let Some(error) = &state.error
+                && state.answers > answers_before
+                && !error.code.is_retriable()
+            {
+                return Err(error.code);
+            }
+            let timed_out = match deadline {
+                None => {
+                    self.changed.wait(&mut state);
+                    false
+                }
+                Some(at) => self
+                    .changed
+                    .wait_until(&mut state, at.into_std())
+                    .timed_out(),
+            };
+            if timed_out && self.partition_count() == 0 {
+                let error = state.error.as_ref();
+                return Err(error.map_or(ErrorCode::TIMED_OUT, |error| error.code));
+            }
+        }
+    }
+
+    /// Makes `count` partitions usable. The caller moves parked records first, see `begin_move`.
+    fn publish(&self, count: i32) {
+        self.count.store(count, Ordering::Release);
+        self.changed.notify_all();
+    }
+
+    /// Claims the moving of parked records; false while another does it.
+    pub fn begin_move(&self) -> bool {
+        let mut state = self.state.lock();
+        !std::mem::replace(&mut state.moving, true)
+    }
+
+    /// The parked records to move; when there are none, the partitions are published under the same lock, so
+    /// that no record overtakes.
+    pub fn next_to_move(&self, count: i32) -> VecDeque<Parked> {
+        let mut state = self.state.lock();
+        if state.parked.is_empty() {
+            self.end_move(&mut state, count);
+        }
+        std::mem::take(&mut state.parked)
+    }
+
+    /// Moves the rest while senders wait, because they would go on for ever if they were faster. `move_one` runs
+    /// under the topic's lock.
+    pub fn move_rest(&self, count: i32, mut move_one: impl FnMut(Parked)) {
+        let mut state = self.state.lock();
+        while let Some(parked) = state.parked.pop_front() {
+            move_one(parked);
+        }
+        self.end_move(&mut state, count);
+    }
+
+    fn end_move(&self, state: &mut State, count: i32) {
+        state.moving = false;
+        state.error = None;
+        self.publish(count);
+    }
+
+    /// When the oldest parked record came.
+    pub fn oldest_parked(&self) -> Option<Instant> {
+        let state = self.state.lock();
+        state.parked.front().map(|parked| parked.created)
+    }
+
+    /// Fails all parked records.
+    pub fn fail_parked(&self, code: ErrorCode, message: &str) {
+        for mut parked in self.take_parked(Instant::now()) {
+            if let Some(accepted) = parked.take_accepted() {
+                // Who reads the report finds the memory free.
+                drop(parked);
+                accepted.fail_saying(code, Persistence::Not, || {
+                    format!("topic {}: {message}", self.name)
+                });
+            }
+        }
+    }
+
+    /// Takes the parked records that came up to `before`.
+    pub fn take_parked(&self, before: Instant) -> Vec<Parked> {
+        let mut state = self.state.lock();
+        let count = state
+            .parked
+            .partition_point(|parked| parked.created <= before);
+        state.parked.drain(..count).collect()
+    }
+}
+
+impl Parked {
+    pub fn new(
+        payload: &Payload<'_>,
+        partition: Option<i32>,
+        accepted: Accepted,
+        reserved: Reservation,
+    ) -> Self {
+        Parked {
+            accepted: Some(accepted),
+            created: Instant::now(),
+            partition,
+            key: payload.key.map(Box::from),
+            value: payload.value.map(Box::from),
+            headers: payload
+                .headers
+                .iter()
+                .map(|header| (Box::from(header.key), header.value.map(Box::from)))
+                .collect(),
+            reserved,
+        }
+    }
+
+    /// The debt of its report, to be paid or passed on by the caller.
+    pub fn take_accepted(&mut self) -> Option<Accepted> {
+        self.accepted.take()
+    }
+
+    pub fn key(&self) -> Option<&[u8]> {
+        self.key.as_deref()
+    }
+
+    pub fn value(&self) -> Option<&[u8]> {
+        self.value.as_deref()
+    }
+
+    pub fn headers(&self) -> Vec<Header<'_>> {
+        self.headers
+            .iter()
+            .map(|(key, value)| Header {
+                key,
+                value: value.as_deref(),
+            })
+            .collect()
+    }
+}

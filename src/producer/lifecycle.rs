@@ -1,0 +1,286 @@
+//! Birth and end of a producer: its engine's thread, close, destroy.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use super::operations::plain;
+use super::{Callbacks, Producer, Timeout};
+use crate::accumulator::{Accumulator, Command};
+use crate::completion::{Completer, Completions, Latch, Logger, Operation, in_callback};
+use crate::config::ProducerConfig;
+use crate::error::{Error, ErrorCode};
+use crate::mock::{ClusterConfig, MockServer};
+use crate::network::{BrokerAddress, Network, NetworkConfig, TokioTransport, Transport};
+use crate::sender::{EachTurn, Engine};
+use crate::sender::{Lifecycle, Shared};
+use crate::sys::{self, Rng};
+
+/// How much longer than its deadline a close waits for the engine to put its things away.
+const END_GRACE: Duration = Duration::from_secs(5);
+
+static PRODUCERS: AtomicU64 = AtomicU64::new(0);
+
+/// Where the engine runs and what it connects with: the seam for simulation.
+pub struct Environment {
+    pub transport: Arc<dyn Transport>,
+    pub rng: Rng,
+    /// Run on the current tokio runtime instead of a thread of its own.
+    pub on_current_runtime: bool,
+    /// Called at each turn of the engine, on its thread: a test can stop or break it there.
+    pub each_turn: Option<EachTurn>,
+}
+
+/// The thread `kprod-io`, or the task in its place.
+#[derive(Debug)]
+pub struct EngineThread {
+    thread: Option<JoinHandle<()>>,
+    ended: Arc<Latch>,
+    /// An asynchronous close waits for the end elsewhere.
+    closer: Option<JoinHandle<()>>,
+}
+
+impl Environment {
+    pub fn real() -> Self {
+        Environment {
+            transport: Arc::new(TokioTransport::new()),
+            rng: Rng::from_os(),
+            on_current_runtime: false,
+            each_turn: None,
+        }
+    }
+}
+
+impl Producer {
+    /// Validates, starts the engine's thread, and never touches the network.
+    pub fn create(config: ProducerConfig, callbacks: Callbacks) -> Result<Producer, Error> {
+        Producer::create_in(Environment::real(), config, callbacks)
+    }
+
+    /// As `create`, in an environment of the caller's.
+    pub fn create_in(
+        environment: Environment,
+        mut config: ProducerConfig,
+        callbacks: Callbacks,
+    ) -> Result<Producer, Error> {
+        if config.enable_idempotence || config.transactional_id.is_some() {
+            return Err(Error::new(
+                ErrorCode::NOT_SUPPORTED,
+                "enable.idempotence and transactional.id are not supported by this version",
+            ));
+        }
+        if config.client_id.is_none() {
+            let number = 1 + PRODUCERS.fetch_add(1, Ordering::Relaxed);
+            config.client_id = Some(format!("kprod-{number}"));
+        }
+        let mock = embedded_mock(&mut config)?;
+        let hub = Arc::new(Completions::new(
+            config.delivery_reports,
+            config.events,
+            config.delivery_queue_max as u64,
+            callbacks.delivery,
+        ));
+        hub.start().map_err(no_thread)?;
+        let log = Logger::new(hub.clone(), config.log_level, callbacks.log);
+        let rng = environment.rng.split();
+        let accumulator = Accumulator::new(&config, callbacks.partitioner, hub.clone(), rng);
+        let shared = Shared::new(Arc::new(config), accumulator, hub, log);
+
+        let (events, inbox) = mpsc::unbounded_channel();
+        let network = Network::new(
+            NetworkConfig::from(&*shared.config),
+            environment.transport,
+            Arc::new(environment.rng.split()),
+            events,
+        )?;
+        let ended = Arc::new(Latch::default());
+        let supervisor = Supervisor {
+            shared: shared.clone(),
+            ended: ended.clone(),
+        };
+        let engine = Engine::new(shared.clone(), network, inbox, environment.rng)
+            .at_each_turn(environment.each_turn);
+        let thread = if environment.on_current_runtime {
+            tokio::spawn(async move {
+                engine.run().await;
+                supervisor.finish();
+            });
+            None
+        } else {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .map_err(no_thread)?;
+            let body = move || {
+                let run = AssertUnwindSafe(|| runtime.block_on(engine.run()));
+                if let Err(panic) = catch_unwind(run) {
+                    supervisor.report_panic(&*panic);
+                }
+                // Tasks of connections end here; nothing of theirs outlives the producer.
+                runtime.shutdown_background();
+                supervisor.finish();
+            };
+            Some(sys::spawn_thread("kprod-io", body).map_err(no_thread)?)
+        };
+        Ok(Producer {
+            shared,
+            engine: Mutex::new(EngineThread {
+                thread,
+                ended,
+                closer: None,
+            }),
+            mock,
+        })
+    }
+
+    /// Refuses new records, waits for the outcomes of the accepted ones up to the timeout, then fails the rest
+    /// with CLOSED. When it returns Ok no callback runs or starts any more. TIMED_OUT: a callback still runs;
+    /// it may be called again.
+    pub fn close(&self, timeout: Timeout) -> Result<(), Error> {
+        if in_callback() {
+            return Err(plain(ErrorCode::IN_CALLBACK));
+        }
+        let deadline = self.begin_close(timeout);
+        let mut engine = self.engine.lock();
+        engine.join(deadline + END_GRACE);
+        finish_close(&self.shared, deadline)
+    }
+
+    pub fn close_async(&self, tag: u64) -> Result<(), ErrorCode> {
+        let deadline = self.begin_close(Timeout::Configured);
+        let mut engine = self.engine.lock();
+        let (ended, shared) = (engine.ended.clone(), self.shared.clone());
+        let operation = Operation::new(Completer::Tag(tag), shared.hub.clone());
+        let body = move || {
+            ended.wait(deadline + END_GRACE);
+            // The entry must be readable before polls answer CLOSED.
+            operation.complete(Ok(0));
+            let _ = finish_close(&shared, deadline);
+        };
+        let closer = sys::spawn_thread("kprod-close", body).map_err(|_| ErrorCode::THREAD)?;
+        engine.closer = Some(closer);
+        Ok(())
+    }
+
+    fn begin_close(&self, timeout: Timeout) -> Instant {
+        let deadline = self.deadline(timeout);
+        self.shared.advance(Lifecycle::Closing);
+        self.shared.shut_everything(ErrorCode::CLOSED);
+        let close = Command::Close { deadline };
+        self.shared.accumulator.ready.command(close);
+        deadline
+    }
+}
+
+impl Drop for Producer {
+    /// What was not closed is closed without waiting; its reports go nowhere.
+    fn drop(&mut self) {
+        let deadline = self.begin_close(Timeout::Now);
+        let engine = self.engine.get_mut();
+        engine.join(deadline + END_GRACE);
+        if let Some(closer) = engine.closer.take() {
+            let _ = closer.join();
+        }
+        let _ = finish_close(&self.shared, deadline + END_GRACE);
+    }
+}
+
+/// With the engine at its end: lets callbacks finish and polls know.
+fn finish_close(shared: &Shared, deadline: Instant) -> Result<(), Error> {
+    shared.accumulator.stop_threads();
+    let stopped = shared
+        .hub
+        .stop_callbacks(Some(deadline.max(Instant::now() + CALLBACK_GRACE)));
+    shared.hub.close();
+    if stopped {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorCode::TIMED_OUT,
+        "kprod_close timed out: a callback has not returned; call it again",
+    ))
+}
+
+/// What a callback thread with nothing left to do needs to end.
+const CALLBACK_GRACE: Duration = Duration::from_millis(50);
+
+impl EngineThread {
+    fn join(&mut self, deadline: Instant) {
+        if self.thread.is_none() {
+            return;
+        }
+        // The latch first: a join alone has no deadline.
+        if self.ended.wait(deadline)
+            && let Some(thread) = self.thread.take()
+        {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Stays behind when the engine ends, for whatever reason, and leaves nothing unreported.
+struct Supervisor {
+    shared: Arc<Shared>,
+    ended: Arc<Latch>,
+}
+
+impl Supervisor {
+    fn report_panic(&self, panic: &(dyn std::any::Any + Send)) {
+        let what = panic
+            .downcast_ref::<&str>()
+            .map(|text| (*text).to_owned())
+            .or_else(|| panic.downcast_ref::<String>().cloned())
+            .unwrap_or_else(|| "no message".to_owned());
+        let message = format!("the engine panicked: {what}; create a new producer");
+        self.shared.fail(Error::new(ErrorCode::INTERNAL, message));
+    }
+
+    fn finish(self) {
+        let shared = &self.shared;
+        shared.shut_everything(ErrorCode::CLOSED);
+        let code = match shared.fatal() {
+            Some(_) => ErrorCode::FATAL,
+            None => ErrorCode::CLOSED,
+        };
+        crate::sender::fail_everything(&shared.accumulator, code);
+        // Commands that nobody will read answer CLOSED when they are dropped.
+        shared.accumulator.ready.end();
+        // What was under way ended with the connections.
+        let in_flight = &shared.counters.requests_in_flight;
+        in_flight.store(0, Ordering::Relaxed);
+        shared.advance(Lifecycle::Ended);
+        self.ended.open();
+    }
+}
+
+/// `test.mock.num.brokers`: a cluster of the producer's own, which goes with it.
+fn embedded_mock(config: &mut ProducerConfig) -> Result<Option<MockServer>, Error> {
+    if config.mock_brokers == 0 {
+        return Ok(None);
+    }
+    let cluster = ClusterConfig {
+        brokers: i32::try_from(config.mock_brokers).unwrap_or(i32::MAX),
+        ..ClusterConfig::default()
+    };
+    let server = MockServer::start(cluster).map_err(no_thread)?;
+    config.bootstrap_servers = server
+        .handle()
+        .endpoints()
+        .into_iter()
+        .map(|(host, port)| BrokerAddress { host, port })
+        .collect();
+    Ok(Some(server))
+}
+
+fn no_thread(cause: std::io::Error) -> Error {
+    Error::new(
+        ErrorCode::THREAD,
+        format!("cannot start the producer's threads: {cause}"),
+    )
+}

@@ -1,0 +1,333 @@
+//! The way of one record from the caller into its partition's open batch, on the caller's thread.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use tokio::time::Instant;
+
+use super::record::{Record, TopicRef};
+use crate::accumulator::{
+    Append, AppendError, Appended, Command, Reservation, Topic, is_valid_topic_name,
+};
+use crate::completion::{RecordMeta, SendCallback, in_callback};
+use crate::error::ErrorCode;
+use crate::record::HEADER_LEN;
+use crate::record::encode::Payload;
+use crate::sender::Shared;
+use crate::sys;
+
+/// Whether a send may wait for space and metadata, and until when.
+#[derive(Clone, Copy, Debug)]
+pub enum Patience {
+    None,
+    /// `max.block.ms`, counted from the first time that there is something to wait for.
+    Configured,
+    Until(Instant),
+}
+
+/// How a record is sent.
+#[derive(Debug)]
+pub struct SendOptions {
+    pub patience: Patience,
+    pub callback: Option<SendCallback>,
+    /// Skip linger.
+    pub urgent: bool,
+}
+
+impl Shared {
+    /// A send without anything special.
+    #[inline(always)]
+    pub fn send_plain(&self, record: &Record<'_>, blocking: bool) -> Result<(), ErrorCode> {
+        if self.send_quickly(record) {
+            return Ok(());
+        }
+        let patience = match blocking {
+            true => Patience::Configured,
+            false => Patience::None,
+        };
+        let options = SendOptions {
+            patience,
+            callback: None,
+            urgent: false,
+        };
+        self.send(record, options)
+    }
+
+    /// The way of nearly all records: the topic is known and its partition has an open batch with room. False:
+    /// nothing has changed; `send` does the same and all that can come between.
+    #[inline(always)]
+    fn send_quickly(&self, record: &Record<'_>) -> bool {
+        let TopicRef::Handle(handle) = record.topic else {
+            return false;
+        };
+        let Some(topic) = self.accumulator.topics.get(handle) else {
+            return false;
+        };
+        let count = topic.partition_count();
+        let key_len = record.key.map_or(0, <[u8]>::len);
+        let size = key_len.saturating_add(record.value.map_or(0, <[u8]>::len));
+        if count == 0
+            || size > self.quick_size
+            || !record.headers.is_empty()
+            || !topic.followed.load(Ordering::Relaxed)
+            || self.hub.is_overloaded()
+        {
+            return false;
+        }
+        let chosen = match record.partition {
+            Some(partition) if partition < count => Some(partition),
+            Some(_) => None,
+            None => self.accumulator.choose_quickly(topic, count, record.key),
+        };
+        let Some(partition) = chosen.and_then(|chosen| topic.partition(chosen)) else {
+            return false;
+        };
+        let timestamp = match record.timestamp {
+            None => sys::unix_millis(),
+            Some(given) if given >= 0 => given,
+            Some(_) => return false,
+        };
+        let payload = Payload {
+            key: record.key,
+            value: record.value,
+            headers: &[],
+        };
+        let meta = RecordMeta {
+            tag: record.tag,
+            timestamp,
+        };
+        partition.try_push(&payload, meta, self.accumulator.batch_size)
+    }
+
+    #[cold]
+    #[inline(never)]
+    pub fn send(&self, record: &Record<'_>, options: SendOptions) -> Result<(), ErrorCode> {
+        let topic = self.resolve(record.topic)?;
+        let payload = Payload {
+            key: record.key,
+            value: record.value,
+            headers: record.headers,
+        };
+        let meta = RecordMeta {
+            tag: record.tag,
+            timestamp: match record.timestamp {
+                None => sys::unix_millis(),
+                Some(given) if given >= 0 => given,
+                Some(_) => return Err(ErrorCode::INVALID_TIMESTAMP_ARG),
+            },
+        };
+        if payload.upper_bound() + HEADER_LEN > self.max_record {
+            return Err(ErrorCode::RECORD_TOO_LARGE);
+        }
+        if self.hub.is_overloaded() {
+            return Err(ErrorCode::REPORT_QUEUE_FULL);
+        }
+        self.place(topic, record, &payload, meta, options)
+    }
+
+    /// Finds a place for the record, waiting as long as the caller allows.
+    fn place(
+        &self,
+        topic: &Arc<Topic>,
+        record: &Record<'_>,
+        payload: &Payload<'_>,
+        meta: RecordMeta,
+        options: SendOptions,
+    ) -> Result<(), ErrorCode> {
+        let mut patience = options.patience;
+        // Waiting in a callback could wait for what only that callback's thread can do.
+        let blocking = !matches!(patience, Patience::None) && !in_callback();
+        let mut credit: Option<Reservation> = None;
+        let mut append = Append {
+            payload,
+            meta,
+            callback: options.callback,
+            lane: None,
+            urgent: options.urgent,
+            parked: None,
+        };
+        if !topic.followed.load(Ordering::Relaxed) && !topic.followed.swap(true, Ordering::Relaxed)
+        {
+            self.want(topic);
+        }
+        loop {
+            let count = topic.partition_count();
+            if count == 0 {
+                if blocking {
+                    topic.wait_known(self.deadline(&mut patience), || self.want(topic))?;
+                    continue;
+                }
+                let callback = &mut append.callback;
+                match self.park(topic, payload, record.partition, meta, callback)? {
+                    true => return Ok(()),
+                    false => continue,
+                }
+            }
+            match self.append(
+                topic,
+                record.partition,
+                count,
+                &mut append,
+                &mut credit,
+                blocking,
+            ) {
+                Ok(()) => return Ok(()),
+                Err(AppendError::Refused(code)) => return Err(code),
+                Err(AppendError::Moved) => {}
+                Err(AppendError::Memory { .. }) if !blocking => {
+                    return Err(self.queue_full());
+                }
+                Err(AppendError::Memory { least }) => {
+                    drop(credit.take());
+                    let deadline = self.deadline(&mut patience);
+                    let accumulator = &self.accumulator;
+                    let waited = accumulator
+                        .memory
+                        .reserve_until(least, deadline, || accumulator.ready.wake());
+                    credit = Some(waited?);
+                }
+            }
+        }
+    }
+
+    fn append(
+        &self,
+        topic: &Arc<Topic>,
+        explicit: Option<i32>,
+        count: i32,
+        append: &mut Append<'_>,
+        credit: &mut Option<Reservation>,
+        blocking: bool,
+    ) -> Result<(), AppendError> {
+        let accumulator = &*self.accumulator;
+        let mut choice = match explicit {
+            Some(partition) if (0..count).contains(&partition) => crate::accumulator::Choice {
+                partition,
+                lane: None,
+            },
+            Some(_) => return Err(AppendError::Refused(ErrorCode::UNKNOWN_PARTITION)),
+            None => accumulator
+                .choose(topic, count, append.payload)
+                .map_err(AppendError::Refused)?,
+        };
+        let unknown = AppendError::Refused(ErrorCode::UNKNOWN_PARTITION);
+        let Some(mut partition) = topic.partition(choice.partition) else {
+            return Err(unknown);
+        };
+        let mut queue = match (partition.try_lock(), choice.lane) {
+            (Some(queue), _) => queue,
+            (None, None) => partition.lock(),
+            (None, Some(_)) => {
+                // Another thread is at it: better to part than to meet at every record.
+                choice = accumulator.sticky_elsewhere(topic, count, choice.partition);
+                partition = topic.partition(choice.partition).ok_or(unknown)?;
+                partition.lock()
+            }
+        };
+        append.lane = choice.lane;
+        let mut appended = Appended::nothing();
+        let may_open = || {
+            // A choice made before another thread moved on may finish a batch but not begin one.
+            choice
+                .lane
+                .is_none_or(|lane| topic.lanes.current(lane) == choice.partition)
+        };
+        let result = partition.append(
+            &mut queue,
+            append,
+            credit,
+            accumulator,
+            may_open,
+            &mut appended,
+        );
+        drop(queue);
+        if !appended.is_nothing() {
+            topic.touch(self.age_ms());
+            accumulator.settle(topic, partition, appended, blocking);
+        }
+        result
+    }
+
+    /// Parks the record; false when the topic is known by now.
+    fn park(
+        &self,
+        topic: &Arc<Topic>,
+        payload: &Payload<'_>,
+        partition: Option<i32>,
+        meta: RecordMeta,
+        callback: &mut Option<SendCallback>,
+    ) -> Result<bool, ErrorCode> {
+        let parked = self
+            .accumulator
+            .park(topic, payload, partition, meta, callback);
+        match parked {
+            Ok(Some(first)) => {
+                if first {
+                    self.want(topic);
+                }
+                Ok(true)
+            }
+            Ok(None) => Ok(false),
+            Err(ErrorCode::QUEUE_FULL) => Err(self.queue_full()),
+            Err(code) => Err(code),
+        }
+    }
+
+    /// Answers QUEUE_FULL, after which exactly one WRITABLE entry follows.
+    #[cold]
+    fn queue_full(&self) -> ErrorCode {
+        let first = self.hub.want_writable();
+        self.accumulator.memory.watch();
+        if first {
+            // What lingers goes now, to make room.
+            self.accumulator.ready.command(Command::MakeRoom);
+        }
+        ErrorCode::QUEUE_FULL
+    }
+
+    #[cold]
+    fn want(&self, topic: &Arc<Topic>) {
+        topic.touch(self.age_ms());
+        self.accumulator.ready.command(Command::Want(topic.clone()));
+    }
+
+    fn deadline(&self, patience: &mut Patience) -> Option<Instant> {
+        let until = match *patience {
+            Patience::None => Instant::now(),
+            Patience::Configured => Instant::now() + self.config.max_block,
+            Patience::Until(at) => at,
+        };
+        *patience = Patience::Until(until);
+        Some(until)
+    }
+
+    #[inline]
+    pub fn resolve(&self, topic: TopicRef<'_>) -> Result<&Arc<Topic>, ErrorCode> {
+        let topics = &self.accumulator.topics;
+        let handle = match topic {
+            TopicRef::Handle(handle) => handle,
+            TopicRef::Name(name) => self.topic(name)?,
+        };
+        topics.get(handle).ok_or(ErrorCode::UNKNOWN_TOPIC_HANDLE)
+    }
+
+    /// The handle of a topic, made if need be.
+    pub fn topic(&self, name: &str) -> Result<u32, ErrorCode> {
+        let topics = &self.accumulator.topics;
+        if let Some(handle) = topics.find(name) {
+            return Ok(handle);
+        }
+        self.refusal()?;
+        if !is_valid_topic_name(name) {
+            return Err(ErrorCode::INVALID_TOPIC_EXCEPTION);
+        }
+        let (handle, is_new) = topics.find_or_add(name);
+        if is_new {
+            // A close that swept the topics just before did not see this one.
+            if let (Err(reason), Some(topic)) = (self.refusal(), topics.get(handle)) {
+                topic.shut(reason);
+            }
+        }
+        Ok(handle)
+    }
+}

@@ -1,0 +1,166 @@
+//! A broker as the engine sees it: its address, its connection, and the partitions that have something for it.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::network::{Backoff, BrokerAddress, ConnectionHandle, ConnectionId};
+use crate::protocol::VersionSet;
+
+/// Ids of bootstrap servers count down from here, where no node id is.
+pub const FIRST_BOOTSTRAP_ID: i32 = -1_000;
+
+/// The connection to a broker, if any.
+#[derive(Debug)]
+pub enum Link {
+    Idle,
+    /// The last attempt failed; the next may begin then.
+    Backoff {
+        until: Instant,
+    },
+    Connecting {
+        conn: ConnectionId,
+        handle: ConnectionHandle,
+    },
+    Ready {
+        conn: ConnectionId,
+        handle: ConnectionHandle,
+        versions: Box<VersionSet>,
+    },
+}
+
+#[derive(Debug)]
+pub struct Broker {
+    pub id: i32,
+    pub address: BrokerAddress,
+    pub link: Link,
+    backoff: Backoff,
+    /// A connection that was lost with answers outstanding is reopened at once, but only once in a row.
+    reopened: bool,
+    /// Partitions with something to send, each once.
+    pub list: VecDeque<usize>,
+    /// When the first of them is due; then all go.
+    pub due: Option<Instant>,
+    /// Requests without an answer.
+    pub in_flight: usize,
+    /// The broker asked for silence until then (KIP-219).
+    pub throttled_until: Option<Instant>,
+    /// Since when it has had something due that it could not take.
+    pub blocked_since: Option<Instant>,
+    /// When the oldest unanswered request was handed to the connection.
+    pub waiting_since: Option<Instant>,
+}
+
+impl Broker {
+    pub fn new(id: i32, address: BrokerAddress, backoff: Backoff) -> Self {
+        Broker {
+            id,
+            address,
+            link: Link::Idle,
+            backoff,
+            reopened: false,
+            list: VecDeque::new(),
+            due: None,
+            in_flight: 0,
+            throttled_until: None,
+            blocked_since: None,
+            waiting_since: None,
+        }
+    }
+
+    pub fn is_bootstrap(&self) -> bool {
+        self.id <= FIRST_BOOTSTRAP_ID
+    }
+
+    pub fn is_ready(&self) -> bool {
+        matches!(self.link, Link::Ready { .. })
+    }
+
+    pub fn is_connecting(&self) -> bool {
+        matches!(self.link, Link::Connecting { .. })
+    }
+
+    pub fn connection(&self) -> Option<ConnectionId> {
+        match &self.link {
+            Link::Connecting { conn, .. } | Link::Ready { conn, .. } => Some(*conn),
+            Link::Idle | Link::Backoff { .. } => None,
+        }
+    }
+
+    pub fn versions(&self) -> Option<&VersionSet> {
+        match &self.link {
+            Link::Ready { versions, .. } => Some(versions),
+            _ => None,
+        }
+    }
+
+    /// Whether a connection may be opened now.
+    pub fn may_connect(&self, now: Instant) -> bool {
+        match self.link {
+            Link::Idle => true,
+            Link::Backoff { until } => until <= now,
+            Link::Connecting { .. } | Link::Ready { .. } => false,
+        }
+    }
+
+    /// When it can next be drained, if nothing else happens before.
+    pub fn next_drain(&self, max_in_flight: usize) -> Option<Instant> {
+        let due = self.due?;
+        match self.link {
+            // An answer or an event of the connection comes first.
+            Link::Connecting { .. } => None,
+            Link::Ready { .. } if self.in_flight >= max_in_flight => None,
+            Link::Ready { .. } => Some(self.throttled_until.map_or(due, |until| until.max(due))),
+            Link::Idle => Some(due),
+            Link::Backoff { until } => Some(until.max(due)),
+        }
+    }
+
+    pub fn is_throttled(&self, now: Instant) -> bool {
+        self.throttled_until.is_some_and(|until| until > now)
+    }
+
+    pub fn make_due(&mut self, at: Instant) {
+        self.due = Some(self.due.map_or(at, |due| due.min(at)));
+    }
+
+    pub fn enlist(&mut self, partition: usize, due: Instant) {
+        self.list.push_back(partition);
+        self.make_due(due);
+    }
+
+    pub fn strike(&mut self, partition: usize) {
+        self.list.retain(|listed| *listed != partition);
+        if self.list.is_empty() {
+            self.due = None;
+        }
+    }
+
+    /// A request succeeded: the next trouble begins with a short wait again.
+    pub fn note_success(&mut self) {
+        self.backoff.reset();
+        self.reopened = false;
+    }
+
+    /// The connection is gone. `lost_answers`: requests were outstanding on a working connection.
+    pub fn note_closed(
+        &mut self,
+        now: Instant,
+        lost_answers: bool,
+        silent: bool,
+        rng: &crate::sys::Rng,
+    ) {
+        self.in_flight = 0;
+        self.throttled_until = None;
+        self.waiting_since = None;
+        let at_once = silent || (lost_answers && !std::mem::replace(&mut self.reopened, true));
+        self.link = if at_once {
+            Link::Idle
+        } else {
+            Link::Backoff {
+                until: now + self.backoff.next(rng).max(Duration::from_millis(1)),
+            }
+        };
+    }
+}

@@ -1,0 +1,118 @@
+//! The ends: purge, close, a fatal error, and leaving nothing unreported.
+
+use tokio::time::Instant;
+
+use super::Engine;
+use super::answer::{Refusal, persistence};
+use crate::accumulator::{Accumulator, Batch};
+use crate::completion::LogLevel;
+use crate::error::{Error, ErrorCode};
+
+impl Engine {
+    /// Drops what the caller asks to, with its own error codes.
+    pub(super) fn purge(&mut self, queued: bool, in_flight: bool, now: Instant) {
+        for id in 0..self.tracks.len() {
+            if in_flight {
+                self.drop_in_flight(id, ErrorCode::PURGED_IN_FLIGHT);
+            }
+            if queued {
+                self.drop_queued(id, ErrorCode::PURGED_QUEUED);
+            }
+            self.examine(id, now);
+        }
+        if queued {
+            let topics: Vec<_> = self.accumulator.topics.iter().cloned().collect();
+            for topic in topics {
+                topic.fail_parked(
+                    ErrorCode::PURGED_QUEUED,
+                    "purged while its metadata was awaited",
+                );
+            }
+        }
+    }
+
+    fn drop_in_flight(&mut self, id: usize, code: ErrorCode) {
+        self.tracks[id].superseded_since = None;
+        let flights: Vec<_> = self.tracks[id].in_flight.drain(..).collect();
+        for mut flight in flights {
+            flight.batch.attempts.maybe_written = true;
+            self.drop_batch(id, *flight.batch, code);
+        }
+    }
+
+    fn drop_queued(&mut self, id: usize, code: ErrorCode) {
+        let retries: Vec<_> = self.tracks[id].retry.drain(..).collect();
+        for batch in retries {
+            self.drop_batch(id, *batch, code);
+        }
+        for batch in self.tracks[id].partition.take_all() {
+            self.drop_batch(id, *batch, code);
+        }
+    }
+
+    fn drop_batch(&mut self, id: usize, batch: Batch, code: ErrorCode) {
+        let refusal = Refusal {
+            code,
+            message: None,
+        };
+        self.fail_batch(id, batch, &refusal);
+    }
+
+    pub(super) fn check_close(&mut self, now: Instant) {
+        let Some(deadline) = self.closing else {
+            return;
+        };
+        if self.accumulator.incomplete.is_empty() {
+            self.ended = true;
+        } else if deadline <= now {
+            self.give_up(ErrorCode::CLOSED);
+        }
+    }
+
+    /// Reports everything that is left with `code`, and ends.
+    fn give_up(&mut self, code: ErrorCode) {
+        for id in 0..self.tracks.len() {
+            self.drop_in_flight(id, code);
+            self.drop_queued(id, code);
+        }
+        self.report();
+        fail_parked_everywhere(&self.accumulator, code);
+        self.ended = true;
+    }
+
+    /// The cluster refuses this producer as a whole.
+    pub(super) fn on_fatal(&mut self, error: Error) {
+        self.shared
+            .log
+            .log(LogLevel::Error, || error.message.clone());
+        self.shared.fail(error);
+        self.give_up(ErrorCode::FATAL);
+    }
+}
+
+/// Fails what is queued or parked, from outside the engine: it is gone.
+pub fn fail_everything(accumulator: &Accumulator, code: ErrorCode) {
+    for topic in accumulator.topics.iter() {
+        for partition in topic.partitions() {
+            for batch in partition.end(code) {
+                let persistence = persistence(&batch);
+                let (accepted, _) = batch.into_parts();
+                accepted.fail_saying(code, persistence, || {
+                    format!(
+                        "topic {} partition {}: {}",
+                        topic.name,
+                        partition.index,
+                        code.text()
+                    )
+                });
+            }
+        }
+    }
+    fail_parked_everywhere(accumulator, code);
+}
+
+fn fail_parked_everywhere(accumulator: &Accumulator, code: ErrorCode) {
+    for topic in accumulator.topics.iter() {
+        topic.fail_parked(code, code.text());
+    }
+}

@@ -1,0 +1,302 @@
+//! Connections come and go.
+
+use std::sync::atomic::Ordering;
+
+use tokio::time::Instant;
+
+use super::answer::Refusal;
+use super::broker::{Broker, FIRST_BOOTSTRAP_ID, Link};
+use super::drain::Outstanding;
+use super::{Engine, Timer};
+use crate::completion::LogLevel;
+use crate::config::Acks;
+use crate::error::{Error, ErrorCode};
+use crate::network::{
+    Backoff, BrokerAddress, CloseKind, CloseReason, ConnectionEvent, ConnectionId, RequestId,
+    WriteState,
+};
+use crate::protocol::{ApiKey, ProtocolError, VersionSet};
+
+impl Engine {
+    pub(super) fn on_event(&mut self, event: ConnectionEvent) {
+        let now = Instant::now();
+        match event {
+            ConnectionEvent::Ready { conn, versions } => self.on_ready(conn, versions),
+            ConnectionEvent::Written { id, .. } => self.on_written(id, now),
+            ConnectionEvent::Response {
+                conn,
+                id,
+                api,
+                version,
+                body,
+            } => {
+                let handled = match api {
+                    ApiKey::Produce => self.on_produce_response(id, version, &body, now),
+                    ApiKey::Metadata => self.on_metadata_response(id, version, &body, now),
+                    _ => Ok(()),
+                };
+                if let Err(error) = handled {
+                    self.on_garbage(conn, &error);
+                }
+            }
+            ConnectionEvent::Closed {
+                conn,
+                reason,
+                unanswered,
+            } => self.on_closed(conn, &reason, &unanswered, now),
+        }
+    }
+
+    pub(super) fn connect(&mut self, id: i32, now: Instant) {
+        let conn = self.next_connection_id();
+        let Some(broker) = self.brokers.get_mut(&id) else {
+            return;
+        };
+        if let Link::Backoff { until } = broker.link
+            && until > now
+        {
+            return self.timers.at(until, Timer::Broker(id));
+        }
+        if !broker.may_connect(now) {
+            return;
+        }
+        let handle = self.network.connect(conn, &broker.address);
+        broker.link = Link::Connecting { conn, handle };
+        self.connections.insert(conn, id);
+    }
+
+    fn broker_of(&mut self, conn: ConnectionId) -> Option<&mut Broker> {
+        let id = *self.connections.get(&conn)?;
+        let broker = self.brokers.get_mut(&id)?;
+        (broker.connection() == Some(conn)).then_some(broker)
+    }
+
+    fn on_ready(&mut self, conn: ConnectionId, versions: VersionSet) {
+        self.count(&self.shared.counters.connections_opened, 1);
+        let Some(broker) = self.broker_of(conn) else {
+            return;
+        };
+        if let Link::Connecting { conn, handle } = std::mem::replace(&mut broker.link, Link::Idle) {
+            broker.link = Link::Ready {
+                conn,
+                handle,
+                versions: Box::new(versions),
+            };
+        }
+        let (id, address) = (broker.id, broker.address.clone());
+        self.all_down = false;
+        self.shared.set_trouble(None);
+        self.shared.log.log(LogLevel::Debug, || {
+            format!("connected to broker {id} ({address})")
+        });
+    }
+
+    /// The stream cannot be trusted any more: what was outstanding on it is settled by its end.
+    fn on_garbage(&mut self, conn: ConnectionId, error: &ProtocolError) {
+        if let Some(broker) = self.broker_of(conn) {
+            if let Link::Ready { handle, .. } = &broker.link {
+                handle.close();
+            }
+            let message = format!("{} broke the protocol: {error}", broker.address);
+            self.note_trouble(Error::new(ErrorCode::PROTOCOL, message));
+        }
+        // Its own request is among those that the end of the connection lists no more.
+        let ids: Vec<RequestId> = self
+            .requests
+            .iter()
+            .filter(|(_, outstanding)| outstanding.connection() == conn)
+            .map(|(id, _)| *id)
+            .collect();
+        let now = Instant::now();
+        for id in ids {
+            self.on_lost(
+                id,
+                WriteState::Written,
+                ErrorCode::NETWORK_EXCEPTION,
+                "the broker's answer makes no sense",
+                now,
+            );
+        }
+    }
+
+    fn on_closed(
+        &mut self,
+        conn: ConnectionId,
+        reason: &CloseReason,
+        unanswered: &[(RequestId, WriteState)],
+        now: Instant,
+    ) {
+        let id = self.connections.remove(&conn);
+        let current = id
+            .and_then(|id| self.brokers.get(&id))
+            .is_some_and(|broker| broker.connection() == Some(conn));
+        let was_ready = current
+            && id
+                .and_then(|id| self.brokers.get(&id))
+                .is_some_and(Broker::is_ready);
+        if !reason.is_silent() {
+            self.shared
+                .log
+                .log(LogLevel::Warning, || reason.to_string());
+        }
+        if let (true, Some(broker)) = (current, id.and_then(|id| self.brokers.get_mut(&id))) {
+            let lost_answers = was_ready && !unanswered.is_empty();
+            broker.note_closed(now, lost_answers, reason.is_silent(), &self.rng);
+            if let Link::Backoff { until } = broker.link {
+                let id = broker.id;
+                self.timers.at(until, Timer::Broker(id));
+            }
+        }
+        // In the order of their sending, so that each partition's batches go back in theirs.
+        let message = reason.to_string();
+        for (request, state) in unanswered {
+            let code = match reason.kind {
+                CloseKind::RequestTimeout { id, .. } if id == *request => {
+                    ErrorCode::REQUEST_TIMED_OUT
+                }
+                _ => ErrorCode::NETWORK_EXCEPTION,
+            };
+            self.on_lost(*request, *state, code, &message, now);
+        }
+        if !reason.is_silent() {
+            if !was_ready {
+                self.note_trouble(Error::new(reason.error_code(), message));
+                self.fail_hopeless_starts(reason);
+            }
+            // Who leads what may have changed with it.
+            // Without acknowledgements the broker has no other way to say that it leads something no more.
+            let unacknowledged = self.config.acks == Acks::None;
+            for track in &self.tracks {
+                let waits = track.listed_on.is_some() || !track.retry.is_empty();
+                let followed = track.topic.followed.load(Ordering::Relaxed);
+                if Some(track.leader) == id && (waits || (unacknowledged && followed)) {
+                    self.metadata.want(track.topic.handle);
+                }
+            }
+            self.check_all_down();
+        }
+    }
+
+    /// A request that will not be answered.
+    fn on_lost(
+        &mut self,
+        request: RequestId,
+        state: WriteState,
+        code: ErrorCode,
+        message: &str,
+        now: Instant,
+    ) {
+        match self.take_request(request) {
+            Some(Outstanding::Produce(produce)) => {
+                for item in produce.items.iter().filter(|item| !item.settled) {
+                    let refusal = Refusal {
+                        code,
+                        message: Some(message.into()),
+                    };
+                    if state == WriteState::Written {
+                        self.on_refusal(request, item.track, refusal, now);
+                    } else {
+                        self.on_unwritten(request, item.track, refusal, now);
+                    }
+                }
+            }
+            Some(Outstanding::Metadata(_)) => self.metadata.abandon_request(now, &self.rng),
+            None => {}
+        }
+    }
+
+    /// The broker cannot have the whole request: nothing of it was done.
+    fn on_unwritten(&mut self, request: RequestId, track: usize, refusal: Refusal, now: Instant) {
+        if let Some(batch) = self.tracks[track].land(request) {
+            let handle = self.tracks[track].topic.handle;
+            self.metadata.want(handle);
+            self.retry(track, batch, refusal, now);
+        }
+        self.examine(track, now);
+    }
+
+    pub(super) fn note_trouble(&mut self, error: Error) {
+        if error.code == ErrorCode::SASL_AUTHENTICATION_FAILED {
+            self.accumulator.hub.event(&error);
+        }
+        self.shared.set_trouble(Some(error));
+    }
+
+    /// Credentials and certificates do not get better by waiting.
+    fn fail_hopeless_starts(&mut self, reason: &CloseReason) {
+        let hopeless = matches!(
+            reason.kind,
+            CloseKind::Authentication { .. } | CloseKind::Tls(_) | CloseKind::UnsupportedBroker(_)
+        );
+        if hopeless && !self.metadata.is_known() {
+            for (_, operation) in self.starts.drain(..) {
+                operation.complete(Err(Error::new(reason.error_code(), reason.to_string())));
+            }
+        }
+    }
+
+    /// Tells once when no broker can be reached any more.
+    fn check_all_down(&mut self) {
+        let up = self
+            .brokers
+            .values()
+            .any(|broker| !matches!(broker.link, Link::Backoff { .. }));
+        if up || std::mem::replace(&mut self.all_down, true) {
+            return;
+        }
+        let last = self.shared.trouble().map_or_else(String::new, |error| {
+            format!("; last error: {}", error.message)
+        });
+        let error = Error::new(
+            ErrorCode::NO_BROKERS,
+            format!("no broker can be reached{last}"),
+        );
+        self.shared
+            .log
+            .log(LogLevel::Error, || error.message.clone());
+        self.accumulator.hub.event(&error);
+    }
+
+    pub(super) fn add_bootstrap_brokers(&mut self) {
+        let mut servers = self.config.bootstrap_servers.clone();
+        self.rng.shuffle(&mut servers);
+        for (place, address) in servers.into_iter().enumerate() {
+            let id = FIRST_BOOTSTRAP_ID - place as i32;
+            self.add_broker(id, address);
+        }
+    }
+
+    pub(super) fn add_broker(&mut self, id: i32, address: BrokerAddress) {
+        let backoff = Backoff::new(
+            self.config.connection.reconnect_backoff,
+            self.config.connection.reconnect_backoff_max,
+        );
+        self.brokers.insert(id, Broker::new(id, address, backoff));
+    }
+
+    /// A broker's address as the cluster gives it; a changed one means a new connection.
+    pub(super) fn learn_broker(&mut self, id: i32, host: &str, port: i32) {
+        let Ok(port) = u16::try_from(port) else {
+            return;
+        };
+        if id < 0 {
+            return;
+        }
+        let address = BrokerAddress {
+            host: host.to_owned(),
+            port,
+        };
+        match self.brokers.get_mut(&id) {
+            Some(broker) if broker.address == address => {}
+            Some(broker) => {
+                broker.address = address;
+                // Dropping the handle closes the old connection; its requests come back as lost.
+                if !matches!(broker.link, Link::Backoff { .. }) {
+                    broker.link = Link::Idle;
+                    broker.in_flight = 0;
+                }
+            }
+            None => self.add_broker(id, address),
+        }
+    }
+}

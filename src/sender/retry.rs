@@ -1,0 +1,291 @@
+//! What happens to a batch that was not delivered: again, or failed, in the order of acceptance.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::answer::{Refusal, persistence};
+use super::track::Flight;
+use super::{Engine, Timer};
+use crate::accumulator::Batch;
+use crate::completion::Persistence;
+use crate::error::ErrorCode;
+use crate::network::RequestId;
+
+/// How long an old leader may still answer for a batch after a new one is known, when a second copy would be
+/// a duplicate.
+const SUPERSEDED_GRACE: Duration = Duration::from_secs(1);
+
+impl Engine {
+    /// Puts the batch back at its place, to be sent again after the backoff, unless its time or its retries
+    /// are over.
+    pub(super) fn retry(
+        &mut self,
+        track_id: usize,
+        mut batch: Box<Batch>,
+        refusal: Refusal,
+        now: Instant,
+    ) {
+        let out_of_time = self.expires(&batch).is_some_and(|at| at <= now);
+        if out_of_time || batch.attempts.count > self.config.retries {
+            return self.fail_batch(track_id, *batch, &refusal);
+        }
+        self.count(&self.shared.counters.batch_retries, 1);
+        batch.attempts.last_error = Some((refusal.code, refusal.message.clone()));
+        let track = &mut self.tracks[track_id];
+        let moved = batch.attempts.leader != track.leader;
+        track.put_back(batch);
+        // A new leader has done nothing to be spared for (KIP-951).
+        if !moved {
+            let wait = track.backoff.next(&self.rng);
+            track.not_before = Some(now + wait);
+        }
+    }
+
+    /// When the batch has had its time: `None` never.
+    pub(super) fn expires(&self, batch: &Batch) -> Option<Instant> {
+        batch.created.checked_add(self.time_to_live())
+    }
+
+    /// `delivery.timeout.ms` where set, else `request.timeout.ms`, from a batch's first record.
+    pub(super) fn time_to_live(&self) -> Duration {
+        self.config
+            .delivery_timeout
+            .unwrap_or(self.config.request_timeout)
+    }
+
+    pub(super) fn arm_expiry(&mut self, id: usize) {
+        let ttl = self.time_to_live();
+        let track = &mut self.tracks[id];
+        if track.expiry_armed {
+            return;
+        }
+        let flight = match self.config.delivery_timeout {
+            Some(_) => track.in_flight.front().map(|flight| &flight.batch),
+            None => None,
+        };
+        let oldest = match flight.or(track.retry.front()) {
+            Some(batch) => Some(batch.created),
+            None => track.partition.oldest(),
+        };
+        if let Some(at) = oldest.and_then(|oldest| oldest.checked_add(ttl)) {
+            track.expiry_armed = true;
+            self.timers.at(at, Timer::Expiry(id));
+        }
+    }
+
+    /// Fails the batches of a partition whose time is over, from its head on. Without a delivery timeout, what
+    /// is in flight is looked at when it is answered.
+    pub(super) fn check_expiry(&mut self, id: usize, now: Instant) {
+        self.tracks[id].expiry_armed = false;
+        let Some(before) = now.checked_sub(self.time_to_live()) else {
+            return self.arm_expiry(id);
+        };
+        if self.config.delivery_timeout.is_some() {
+            self.expire_in_flight(id, before);
+        }
+        if !self.tracks[id].in_flight.is_empty() {
+            // Reports keep the partition's order: those behind wait for the one in flight.
+            if self.config.delivery_timeout.is_some() {
+                self.arm_expiry(id);
+            }
+            return;
+        }
+        let track = &mut self.tracks[id];
+        let mut expired = Vec::new();
+        while track
+            .retry
+            .front()
+            .is_some_and(|head| head.created <= before)
+        {
+            expired.extend(track.retry.pop_front());
+        }
+        if track.retry.is_empty() {
+            expired.extend(track.partition.take_older(before));
+        }
+        for batch in expired {
+            let refusal = self.reason_of_expiry(id, &batch);
+            self.fail_batch(id, *batch, &refusal);
+        }
+        self.arm_expiry(id);
+        self.examine(id, now);
+    }
+
+    /// A late answer for them is for nobody.
+    fn expire_in_flight(&mut self, id: usize, before: Instant) {
+        while let Some(flight) = self.tracks[id].in_flight.front() {
+            if flight.batch.created > before {
+                return;
+            }
+            let request = flight.request;
+            let Some(mut batch) = self.tracks[id].land(request) else {
+                return;
+            };
+            batch.attempts.maybe_written = true;
+            let refusal = self.reason_of_expiry(id, &batch);
+            self.fail_batch(id, *batch, &refusal);
+        }
+    }
+
+    /// The last error, or why there was no attempt.
+    fn reason_of_expiry(&self, id: usize, batch: &Batch) -> Refusal {
+        if let Some((code, message)) = &batch.attempts.last_error {
+            return Refusal {
+                code: *code,
+                message: message.clone(),
+            };
+        }
+        let track = &self.tracks[id];
+        if let Some(error) = track.topic.error() {
+            return Refusal {
+                code: error.code,
+                message: Some(error.message.into()),
+            };
+        }
+        let trouble = self.shared.trouble().map(|error| error.message.into());
+        let code = match (track.leader, &trouble) {
+            (_, Some(_)) => ErrorCode::DELIVERY_TIMED_OUT,
+            (-1, None) => ErrorCode::LEADER_NOT_AVAILABLE,
+            (_, None) => ErrorCode::DELIVERY_TIMED_OUT,
+        };
+        Refusal {
+            code,
+            message: trouble,
+        }
+    }
+
+    /// Fails parked records whose time is over, and looks again when the next one's is.
+    pub(super) fn check_parked(&mut self, handle: u32, now: Instant) {
+        let Some(topic) = self.accumulator.topics.get(handle).cloned() else {
+            return;
+        };
+        let ttl = self.time_to_live();
+        if let Some(before) = now.checked_sub(ttl) {
+            for mut parked in topic.take_parked(before) {
+                let Some(accepted) = parked.take_accepted() else {
+                    continue;
+                };
+                // Who reads the report finds the memory free.
+                drop(parked);
+                let error = topic.error().or_else(|| self.shared.trouble());
+                let code = error
+                    .as_ref()
+                    .map_or(ErrorCode::DELIVERY_TIMED_OUT, |error| error.code);
+                accepted.fail_saying(code, Persistence::Not, || {
+                    let last = error.map_or_else(|| "no answer".to_owned(), |error| error.message);
+                    format!(
+                        "topic {}: no metadata within {:.1?}; last error: {last}",
+                        topic.name, ttl
+                    )
+                });
+            }
+        }
+        if let Some(oldest) = topic.oldest_parked() {
+            self.metadata
+                .want_until(handle, oldest.checked_add(ttl).unwrap_or(now));
+            if let Some(at) = oldest.checked_add(ttl) {
+                self.timers.at(at, Timer::Parked(handle));
+            }
+        }
+    }
+
+    pub(super) fn fail_batch(&mut self, id: usize, batch: Batch, refusal: &Refusal) {
+        let message = self.describe(id, &batch, refusal);
+        let detail = self.accumulator.hub.detail(refusal.code, message);
+        let outcome = batch
+            .accepted
+            .failure(refusal.code, persistence(&batch), detail);
+        self.finish(id, batch, outcome, Vec::new());
+    }
+
+    pub(super) fn fail_unsealed(&mut self, id: usize, batch: Box<Batch>, detail: u64) {
+        let outcome = batch
+            .accepted
+            .failure(ErrorCode::COMPRESSION, Persistence::Not, detail);
+        self.finish(id, *batch, outcome, Vec::new());
+    }
+
+    /// Says where, how often, how long, what, and what to do.
+    pub(super) fn describe(&self, id: usize, batch: &Batch, refusal: &Refusal) -> String {
+        let track = &self.tracks[id];
+        let broker = match self.brokers.get(&track.leader) {
+            Some(broker) => format!("broker {} ({})", broker.id, broker.address),
+            None => "no known leader".to_owned(),
+        };
+        let said = refusal.message.as_deref().unwrap_or(refusal.code.text());
+        format!(
+            "topic {} partition {} at {broker}: {} after {} attempts in {:.1?}: {said}",
+            track.topic.name,
+            track.partition.index,
+            refusal.code.name(),
+            batch.attempts.count,
+            batch.created.elapsed(),
+        )
+    }
+
+    /// A newer leader is proven: what the old one still owes is sent to the new one. Where the old connection
+    /// works, it gets a moment to answer first, for a second copy would stay in the log.
+    pub(super) fn on_superseded(&mut self, id: usize, old_leader: i32, now: Instant) {
+        let track = &mut self.tracks[id];
+        let leader = track.leader;
+        let is_elsewhere = |flight: &Flight| flight.batch.attempts.leader != leader;
+        if !track.in_flight.iter().any(is_elsewhere) {
+            // Nothing is, or it went to this one before the leader changed and changed back.
+            track.superseded_since = None;
+            return;
+        }
+        let alive = self
+            .brokers
+            .get(&old_leader)
+            .is_some_and(|broker| broker.is_ready());
+        if alive {
+            self.tracks[id].superseded_since.get_or_insert(now);
+            self.timers
+                .at(now + self.superseded_grace(), Timer::Detach(id));
+        } else {
+            self.detach(id, now);
+        }
+    }
+
+    /// The old leader has had its moment, unless it answered and the timer is a leftover.
+    pub(super) fn detach_superseded(&mut self, id: usize, now: Instant) {
+        let since = self.tracks[id].superseded_since;
+        if since.is_some_and(|since| since + self.superseded_grace() <= now) {
+            self.detach(id, now);
+        }
+    }
+
+    fn superseded_grace(&self) -> Duration {
+        SUPERSEDED_GRACE.min(self.config.request_timeout / 4)
+    }
+
+    /// Takes the batches in flight back; late answers for them are ignored, their memory is kept until the
+    /// write has ended.
+    fn detach(&mut self, id: usize, now: Instant) {
+        let track = &mut self.tracks[id];
+        track.superseded_since = None;
+        track.not_before = None;
+        let flights: Vec<_> = track.in_flight.drain(..).collect();
+        for mut flight in flights {
+            flight.batch.attempts.maybe_written = true;
+            flight.batch.attempts.last_error = Some((
+                ErrorCode::NOT_LEADER_OR_FOLLOWER,
+                Some("the leader moved before it answered".into()),
+            ));
+            self.settle_item(flight.request, id);
+            self.tracks[id].put_back(flight.batch);
+            self.count(&self.shared.counters.batch_retries, 1);
+        }
+        self.examine(id, now);
+    }
+
+    fn settle_item(&mut self, request: RequestId, track: usize) {
+        if let Some(super::Outstanding::Produce(request)) = self.requests.get_mut(&request) {
+            for item in &mut request.items {
+                if item.track == track {
+                    item.settled = true;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,298 @@
+//! Flush, purge, close and drop.
+
+use std::time::{Duration, Instant};
+
+use kprod::completion::{Persistence, Report, ReportKind};
+use kprod::error::ErrorCode;
+use kprod::mock::{BrokerState, Fault};
+use kprod::producer::{Purge, Record, Timeout, TopicRef};
+use kprod::protocol::ApiKey;
+
+use crate::support::{Bed, LONG, ok, record, until};
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+fn bed(settings: &[(&str, &str)]) -> Bed {
+    let bed = Bed::new(1, settings);
+    bed.mock().create_topic("t", 2);
+    bed.producer
+        .partitions_for(TopicRef::Name("t"), Timeout::After(LONG))
+        .unwrap();
+    bed
+}
+
+/// One record in flight whose answer does not come, two behind it, one parked.
+fn stuck(bed: &Bed) {
+    bed.mock()
+        .inject(Fault::on(ApiKey::Produce).delay(HOUR).forever());
+    bed.send("t", 0);
+    until("the first is in flight", || {
+        !bed.mock().requests(ApiKey::Produce).is_empty()
+    });
+    bed.send("t", 1);
+    bed.send("t", 2);
+    bed.mock()
+        .inject(Fault::on(ApiKey::Metadata).delay(HOUR).forever());
+    bed.producer.try_send(&record("unknown", b"v", 3)).unwrap();
+}
+
+#[test]
+fn purge_queued_drops_what_was_not_sent() {
+    let bed = bed(&[]);
+    stuck(&bed);
+    let what = Purge {
+        queued: true,
+        in_flight: false,
+    };
+    bed.producer.purge(what).unwrap();
+    let mut reports = bed.reports(3);
+    reports.sort_by_key(|report| report.tag);
+    for (report, tag) in reports.iter().zip(1..) {
+        assert_eq!((report.tag, report.error), (tag, ErrorCode::PURGED_QUEUED));
+        assert_eq!(report.persistence(), Persistence::Not);
+    }
+    bed.mock().clear_faults();
+    bed.mock().disconnect(1);
+    let first = bed.report();
+    ok(&first);
+    assert_eq!(first.tag, 0);
+    bed.send("t", 9);
+    ok(&bed.report());
+    assert_eq!(bed.log("t").last(), Some(&9));
+    bed.settle();
+}
+
+#[test]
+fn purge_in_flight_drops_what_may_have_been_written() {
+    let bed = bed(&[]);
+    stuck(&bed);
+    let what = Purge {
+        queued: false,
+        in_flight: true,
+    };
+    bed.producer.purge(what).unwrap();
+    let report = bed.report();
+    assert_eq!((report.tag, report.error), (0, ErrorCode::PURGED_IN_FLIGHT));
+    assert_eq!(report.persistence(), Persistence::Possibly);
+    bed.mock().clear_faults();
+    bed.mock().disconnect(1);
+    let mut rest = bed.reports(3);
+    rest.iter().for_each(ok);
+    rest.retain(|report| report.partition == 0 && report.tag < 3);
+    assert_eq!(rest.len(), 2);
+    bed.settle();
+}
+
+#[test]
+fn purge_of_all_and_of_nothing() {
+    let bed = bed(&[]);
+    let nothing = Purge {
+        queued: false,
+        in_flight: false,
+    };
+    assert_eq!(bed.producer.purge(nothing), Err(ErrorCode::INVALID_ARG));
+    stuck(&bed);
+    let all = Purge {
+        queued: true,
+        in_flight: true,
+    };
+    bed.producer.purge(all).unwrap();
+    assert_eq!(bed.producer.metrics().reports_queued, 4);
+    bed.flush();
+    bed.reports(4);
+    bed.producer.purge(all).unwrap();
+    let none = bed.producer.poll(1, Timeout::Now, |_| {});
+    assert_eq!(none, Ok(0));
+}
+
+#[test]
+fn flush_does_not_fail_for_failed_records_and_not_wait_for_later_ones() {
+    let bed = bed(&[]);
+    bed.mock()
+        .inject(Fault::on(ApiKey::Produce).error(ErrorCode::INVALID_RECORD));
+    bed.send("t", 0);
+    bed.flush();
+    assert_eq!(bed.report().error, ErrorCode::INVALID_RECORD);
+    bed.flush();
+    bed.producer.flush(Timeout::Now).unwrap();
+}
+
+#[test]
+fn flush_times_out_and_everything_stays_as_it_was() {
+    let bed = bed(&[]);
+    stuck(&bed);
+    let began = Instant::now();
+    let late = bed
+        .producer
+        .flush(Timeout::After(Duration::from_millis(100)))
+        .unwrap_err();
+    assert_eq!(late.code, ErrorCode::TIMED_OUT);
+    assert!(began.elapsed() >= Duration::from_millis(100));
+    let now = bed.producer.flush(Timeout::Now).unwrap_err();
+    assert_eq!(now.code, ErrorCode::TIMED_OUT);
+    bed.producer.flush_async(55).unwrap();
+    bed.mock().clear_faults();
+    bed.mock().disconnect(1);
+    let reports = bed.reports(5);
+    assert_eq!(reports[4].kind, ReportKind::Operation, "{reports:?}");
+    assert_eq!((reports[4].tag, reports[4].error), (55, ErrorCode::OK));
+    reports[..4].iter().for_each(ok);
+}
+
+#[test]
+fn close_now_reports_everything() {
+    let bed = bed(&[]);
+    stuck(&bed);
+    bed.producer.close(Timeout::Now).unwrap();
+    let mut reports = bed.reports(4);
+    reports.sort_by_key(|report| report.tag);
+    for report in &reports {
+        assert_eq!(report.error, ErrorCode::CLOSED);
+    }
+    let written: Vec<_> = reports.iter().map(Report::persistence).collect();
+    assert_eq!(written[0], Persistence::Possibly);
+    assert_eq!(written[1..], [Persistence::Not; 3]);
+    let end = bed.producer.poll(1, Timeout::After(LONG), |_| {});
+    assert_eq!(end, Err(ErrorCode::CLOSED));
+    assert_eq!(
+        bed.producer.metrics().buffer_available,
+        crate::support::MEMORY
+    );
+}
+
+#[test]
+fn close_waits_for_what_can_be_delivered() {
+    let bed = bed(&[("linger.ms", "600000")]);
+    for tag in 0..100 {
+        bed.send("t", tag);
+    }
+    bed.producer.try_send(&record("new", b"v", 100)).unwrap();
+    bed.close();
+    bed.reports(101).iter().for_each(ok);
+    assert_eq!(bed.log("t").len(), 100);
+}
+
+#[test]
+fn everything_is_refused_after_close() {
+    let bed = bed(&[]);
+    bed.close();
+    let closed = ErrorCode::CLOSED;
+    let sent = record("t", b"v", 1);
+    assert_eq!(bed.producer.send(&sent), Err(closed));
+    assert_eq!(bed.producer.try_send(&sent), Err(closed));
+    assert_eq!(bed.producer.try_send(&record("x", b"v", 1)), Err(closed));
+    let wait = bed.producer.send_wait(&sent, Timeout::After(LONG));
+    assert_eq!(wait.unwrap_err(), closed);
+    let flush = bed.producer.flush(Timeout::After(LONG));
+    assert_eq!(flush.unwrap_err().code, closed);
+    let start = bed.producer.start(Timeout::After(LONG));
+    assert_eq!(start.unwrap_err().code, closed);
+    let known = bed
+        .producer
+        .partitions_for(TopicRef::Name("t"), Timeout::After(LONG));
+    assert_eq!(known.unwrap_err().code, closed);
+    assert_eq!(bed.producer.start_async(1), Err(closed));
+    assert_eq!(bed.producer.flush_async(1), Err(closed));
+    bed.close();
+}
+
+#[test]
+fn an_asynchronous_close_tells_and_may_be_followed_by_another() {
+    let bed = bed(&[]);
+    bed.send("t", 1);
+    bed.producer.close_async(42).unwrap();
+    let reports = bed.reports(2);
+    ok(&reports[0]);
+    assert_eq!(reports[1].kind, ReportKind::Operation);
+    assert_eq!((reports[1].tag, reports[1].error), (42, ErrorCode::OK));
+    let began = Instant::now();
+    bed.close();
+    assert!(
+        began.elapsed() < Duration::from_secs(4),
+        "it was closed before"
+    );
+    let end = bed.producer.poll(1, Timeout::After(LONG), |_| {});
+    assert_eq!(end, Err(ErrorCode::CLOSED));
+}
+
+#[test]
+fn closes_from_many_threads_all_succeed() {
+    let bed = bed(&[]);
+    for tag in 0..50 {
+        bed.send("t", tag);
+    }
+    let began = Instant::now();
+    std::thread::scope(|scope| {
+        let closers: Vec<_> = (0..4).map(|_| scope.spawn(|| bed.close())).collect();
+        for closer in closers {
+            closer.join().unwrap();
+        }
+    });
+    assert!(began.elapsed() < Duration::from_secs(4));
+    bed.reports(50).iter().for_each(ok);
+}
+
+#[test]
+fn a_poll_that_waits_hears_of_the_close() {
+    let bed = bed(&[]);
+    std::thread::scope(|scope| {
+        let poller = scope.spawn(|| bed.producer.poll(1, Timeout::Configured, |_| {}));
+        bed.close();
+        assert_eq!(poller.join().unwrap(), Err(ErrorCode::CLOSED));
+    });
+}
+
+#[test]
+fn a_dropped_producer_leaves_quickly_even_with_records_and_a_dead_cluster() {
+    let bed = bed(&[]);
+    stuck(&bed);
+    bed.mock().set_broker_state(1, BrokerState::Crashed);
+    let began = Instant::now();
+    drop(bed);
+    assert!(began.elapsed() < Duration::from_secs(4));
+}
+
+#[test]
+fn sends_that_race_with_close_are_either_refused_or_reported() {
+    for _ in 0..20 {
+        let bed = bed(&[]);
+        let accepted: u64 = std::thread::scope(|scope| {
+            let senders: Vec<_> = (0..3u64)
+                .map(|thread| {
+                    let producer = &bed.producer;
+                    scope.spawn(move || {
+                        let mut accepted = 0;
+                        for tag in 0..u64::MAX {
+                            let topic = ["t", "new"][tag as usize % 2];
+                            let sent = Record {
+                                partition: Some(thread as i32 % 2),
+                                ..record(topic, b"v", tag)
+                            };
+                            match producer.try_send(&sent) {
+                                Ok(()) => accepted += 1,
+                                Err(ErrorCode::QUEUE_FULL) => {}
+                                Err(_) => break,
+                            }
+                        }
+                        accepted
+                    })
+                })
+                .collect();
+            let limit = Timeout::After(Duration::from_millis(30));
+            bed.producer.close(limit).unwrap();
+            senders
+                .into_iter()
+                .map(|sender| sender.join().unwrap())
+                .sum()
+        });
+        let mut records = 0;
+        while bed
+            .producer
+            .poll(1000, Timeout::After(LONG), |report| {
+                records += u64::from(report.kind == ReportKind::Record);
+            })
+            .is_ok()
+        {}
+        assert_eq!(records, accepted);
+    }
+}

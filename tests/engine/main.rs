@@ -1,0 +1,18 @@
+//! The engine against the mock cluster over loopback: what a user of the Rust facade sees.
+
+mod answers;
+mod basics;
+mod bootstrap;
+mod callbacks;
+mod chaos;
+mod codecs;
+mod lifecycle;
+mod memory;
+mod panic;
+mod partitioners;
+mod reports;
+mod split;
+mod support;
+mod topics;
+mod versions;
+mod wire;

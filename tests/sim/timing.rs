@@ -1,0 +1,351 @@
+//! When things happen: linger, one batch in flight, throttling, backoff, the ends of records' time.
+
+use kprod::completion::Persistence;
+use kprod::error::ErrorCode;
+use kprod::mock::{BrokerState, Fault};
+use kprod::producer::Timeout;
+use kprod::protocol::ApiKey;
+
+use crate::stage::{at, is_at, ms, play, silent};
+
+const FOREVER: u32 = u32::MAX;
+
+#[test]
+fn linger_counts_from_the_first_record_and_is_not_extended() {
+    play(1, &[("linger.ms", "100")], |stage| async move {
+        stage.topic("t", 1).await;
+        let began = stage.now();
+        for tag in 0..4 {
+            stage.send("t", tag);
+            stage.wait(ms(30)).await;
+        }
+        stage.reports(4).await;
+        let requests = stage.produced();
+        assert_eq!(requests.len(), 1);
+        assert_eq!(requests[0].batches[0].record_count, 4);
+        assert!(is_at(requests[0].at - began, 100));
+    });
+}
+
+#[test]
+fn without_linger_the_first_record_goes_at_once_and_the_rest_when_it_is_answered() {
+    play(1, &[], |stage| async move {
+        stage.topic("t", 1).await;
+        stage.mock.with(|cluster| cluster.set_round_trip(1, ms(50)));
+        let began = stage.now();
+        stage.send("t", 0);
+        stage.wait(ms(10)).await;
+        for tag in 1..5 {
+            stage.send("t", tag);
+            stage.wait(ms(5)).await;
+        }
+        stage.reports(5).await;
+        let requests = stage.produced();
+        assert_eq!(requests.len(), 2);
+        assert!(is_at(requests[0].at - began, 0));
+        assert_eq!(requests[1].batches[0].record_count, 4);
+        assert!(is_at(requests[1].at - began, 50));
+    });
+}
+
+#[test]
+fn a_full_batch_goes_at_once_and_the_rest_lingers() {
+    let settings = [("linger.ms", "5000"), ("batch.size", "1000")];
+    play(1, &settings, |stage| async move {
+        stage.topic("t", 1).await;
+        let began = stage.now();
+        for tag in 0..4 {
+            let mut value = [0; 300];
+            value[..8].copy_from_slice(&u64::to_be_bytes(tag));
+            stage.send_to("t", Some(0), tag, &value);
+        }
+        let first = stage.reports(2).await;
+        assert!(is_at(first[1].0 - began, 0));
+        stage.wait(ms(4000)).await;
+        assert_eq!(stage.produced().len(), 1, "the second batch is not full");
+        let rest = stage.reports(2).await;
+        assert!(is_at(rest[1].0 - began, 5000));
+        assert_eq!(stage.log("t", 0), [0, 1, 2, 3]);
+    });
+}
+
+#[test]
+fn a_flush_ends_linger_and_leaves_that_of_later_records_alone() {
+    play(1, &[("linger.ms", "5000")], |stage| async move {
+        stage.topic("t", 1).await;
+        let began = stage.now();
+        stage.send("t", 0);
+        stage.producer.flush_async(77).unwrap();
+        let reports = stage.reports(2).await;
+        assert_eq!(reports[0].1.tag, 0);
+        assert_eq!(reports[1].1.tag, 77, "the flush after its record");
+        assert!(is_at(reports[1].0 - began, 0));
+        stage.send("t", 1);
+        let later = stage.report().await;
+        assert!(is_at(later.0 - began, 5000));
+    });
+}
+
+#[test]
+fn when_one_batch_is_due_all_of_the_broker_go_with_it() {
+    play(1, &[("linger.ms", "100")], |stage| async move {
+        stage.topic("t", 8).await;
+        let began = stage.now();
+        for partition in 0..8 {
+            let tag = partition as u64;
+            stage.send_to("t", Some(partition), tag, &tag.to_be_bytes());
+            stage.wait(ms(10)).await;
+        }
+        let reports = stage.reports(8).await;
+        assert!(is_at(reports[7].0 - began, 100));
+        assert_eq!(stage.produced().len(), 1);
+        assert_eq!(stage.produced()[0].batches.len(), 8);
+    });
+}
+
+#[test]
+fn no_request_is_larger_than_max_request_size() {
+    let settings = [
+        ("linger.ms", "100"),
+        ("max.request.size", "4000"),
+        ("batch.size", "1500"),
+    ];
+    play(1, &settings, |stage| async move {
+        stage.topic("t", 10).await;
+        for partition in 0..10 {
+            stage.send_to("t", Some(partition), partition as u64, &[1; 1200]);
+        }
+        stage.reports(10).await;
+        let requests = stage.produced();
+        assert_eq!(requests.len(), 4, "three batches fit into one request");
+        assert!(requests.iter().all(|request| request.bytes <= 4000));
+    });
+}
+
+#[test]
+fn a_throttled_broker_gets_nothing_for_as_long_and_nothing_fails_of_it() {
+    let settings = [("request.timeout.ms", "5000")];
+    play(1, &settings, |stage| async move {
+        stage.topic("t", 2).await;
+        stage.fault(Fault::on(ApiKey::Produce).throttle(ms(1500)));
+        let began = stage.now();
+        stage.send("t", 0);
+        stage.report().await;
+        stage.send("t", 1);
+        stage.send_to("t", Some(1), 2, b"12345678");
+        let reports = stage.reports(2).await;
+        assert!(reports.iter().all(|(_, r)| r.error == ErrorCode::OK));
+        let requests = stage.produced();
+        assert_eq!(requests.len(), 2);
+        assert!(is_at(requests[1].at - began, 1500));
+        assert_eq!(stage.producer.metrics().throttle_ms, 1500);
+    });
+}
+
+#[test]
+fn retries_wait_twice_as_long_each_time_up_to_the_limit() {
+    let settings = [("retry.backoff.ms", "100"), ("retry.backoff.max.ms", "400")];
+    play(1, &settings, |stage| async move {
+        stage.topic("t", 1).await;
+        let refused = Fault::on(ApiKey::Produce).error(ErrorCode::NOT_ENOUGH_REPLICAS);
+        stage.fault(refused.times(5));
+        stage.send("t", 0);
+        assert_eq!(stage.report().await.1.error, ErrorCode::OK);
+        let times: Vec<_> = stage.produced().iter().map(|r| r.at).collect();
+        let waits: Vec<u64> = times.windows(2).map(|pair| at(pair[1] - pair[0])).collect();
+        for (wait, middle) in waits.iter().zip([100, 200, 400, 400, 400]) {
+            let most = (middle + middle / 5).min(400);
+            assert!((middle * 4 / 5..=most).contains(wait), "{waits:?}");
+        }
+        assert_eq!(stage.producer.metrics().batch_retries, 5);
+    });
+}
+
+#[test]
+fn a_success_ends_the_backoff() {
+    play(1, &[("retry.backoff.ms", "100")], |stage| async move {
+        stage.topic("t", 1).await;
+        for tag in 0..3 {
+            stage.fault(Fault::on(ApiKey::Produce).error(ErrorCode::NOT_ENOUGH_REPLICAS));
+            let began = stage.now();
+            stage.send("t", tag);
+            let (came, _) = stage.report().await;
+            assert!(at(came - began) <= 121, "{came:?} after {began:?}");
+        }
+    });
+}
+
+#[test]
+fn without_an_answer_a_record_fails_after_the_request_timeout_as_possibly_written() {
+    let settings = [("request.timeout.ms", "2000")];
+    play(1, &settings, |stage| async move {
+        stage.topic("t", 1).await;
+        stage.fault(silent(ApiKey::Produce));
+        let began = stage.now();
+        stage.send("t", 0);
+        // Behind the one in flight, and sent when that is given up.
+        stage.wait(ms(1500)).await;
+        stage.send("t", 1);
+        let (came, report) = stage.report().await;
+        assert_eq!(report.error, ErrorCode::REQUEST_TIMED_OUT);
+        assert_eq!(report.persistence(), Persistence::Possibly);
+        assert!(is_at(came - began, 2000));
+        let said = stage.detail(&report);
+        for part in [
+            "topic t",
+            "partition 0",
+            "broker 1",
+            "REQUEST_TIMED_OUT",
+            "did not answer",
+        ] {
+            assert!(said.contains(part), "{said}");
+        }
+        assert_eq!(stage.report().await.1.error, ErrorCode::OK);
+        assert_eq!(stage.log("t", 0), [0, 1]);
+    });
+}
+
+#[test]
+fn what_is_in_flight_is_looked_at_when_it_is_answered_so_at_most_twice_the_timeout() {
+    let settings = [("request.timeout.ms", "2000"), ("retry.backoff.ms", "1")];
+    play(1, &settings, |stage| async move {
+        stage.topic("t", 1).await;
+        stage.fault(
+            Fault::on(ApiKey::Produce)
+                .delay(ms(1999))
+                .error(ErrorCode::NOT_ENOUGH_REPLICAS)
+                .times(FOREVER),
+        );
+        let began = stage.now();
+        stage.send("t", 0);
+        stage.wait(ms(100)).await;
+        stage.send("t", 1);
+        let reports = stage.reports(2).await;
+        for (came, report) in &reports {
+            assert_eq!(report.error, ErrorCode::NOT_ENOUGH_REPLICAS);
+            assert_eq!(report.persistence(), Persistence::Not);
+            assert!(at(*came - began) <= 4100, "{came:?}");
+        }
+        assert!(reports[0].1.tag < reports[1].1.tag);
+    });
+}
+
+#[test]
+fn a_record_that_was_never_sent_expires_on_time_as_not_written() {
+    let settings = [("request.timeout.ms", "2000")];
+    play(1, &settings, |stage| async move {
+        stage.topic("t", 1).await;
+        stage.mock.set_broker_state(1, BrokerState::Crashed);
+        stage.wait(ms(500)).await;
+        let began = stage.now();
+        stage.send("t", 0);
+        stage.wait(ms(700)).await;
+        stage.send("t", 1);
+        let reports = stage.reports(2).await;
+        for (_, report) in &reports {
+            assert_eq!(report.error, ErrorCode::DELIVERY_TIMED_OUT);
+            assert_eq!(report.persistence(), Persistence::Not);
+            let said = stage.detail(report);
+            assert!(said.contains("10.0.0.1:9092: connection refused"), "{said}");
+        }
+        assert!(is_at(reports[0].0 - began, 2000));
+    });
+}
+
+#[test]
+fn after_failed_attempts_the_last_error_is_reported() {
+    let settings = [("request.timeout.ms", "2000")];
+    play(1, &settings, |stage| async move {
+        stage.topic("t", 1).await;
+        stage.fault(Fault::on(ApiKey::Produce).error(ErrorCode::KAFKA_STORAGE_ERROR));
+        let refused = Fault::on(ApiKey::Produce).error(ErrorCode::NOT_ENOUGH_REPLICAS);
+        stage.fault(refused.forever());
+        let began = stage.now();
+        stage.send("t", 0);
+        let (came, report) = stage.report().await;
+        assert_eq!(report.error, ErrorCode::NOT_ENOUGH_REPLICAS);
+        assert_eq!(report.persistence(), Persistence::Not);
+        assert!(is_at(came - began, 2000));
+        let said = stage.detail(&report);
+        assert!(said.contains("NOT_ENOUGH_REPLICAS after"), "{said}");
+    });
+}
+
+#[test]
+fn with_a_delivery_timeout_that_alone_counts() {
+    let settings = [
+        ("request.timeout.ms", "1000"),
+        ("delivery.timeout.ms", "5000"),
+    ];
+    play(1, &settings, |stage| async move {
+        stage.topic("t", 1).await;
+        let refused = Fault::on(ApiKey::Produce).error(ErrorCode::NOT_ENOUGH_REPLICAS);
+        stage.fault(refused.forever());
+        let began = stage.now();
+        stage.send("t", 0);
+        let (came, report) = stage.report().await;
+        assert_eq!(report.error, ErrorCode::NOT_ENOUGH_REPLICAS);
+        assert!(is_at(came - began, 5000));
+    });
+}
+
+#[test]
+fn the_delivery_timeout_does_not_wait_for_an_answer() {
+    let settings = [
+        ("request.timeout.ms", "1000"),
+        ("delivery.timeout.ms", "1300"),
+    ];
+    play(1, &settings, |stage| async move {
+        stage.topic("t", 1).await;
+        stage.fault(silent(ApiKey::Produce).times(2));
+        let began = stage.now();
+        stage.send("t", 0);
+        stage.wait(ms(1250)).await;
+        stage.send("t", 1);
+        let (came, report) = stage.report().await;
+        assert!(is_at(came - began, 1300));
+        assert_eq!(report.error, ErrorCode::REQUEST_TIMED_OUT);
+        assert_eq!(report.persistence(), Persistence::Possibly);
+        assert_eq!(stage.report().await.1.error, ErrorCode::OK);
+        assert_eq!(stage.log("t", 0).last(), Some(&1));
+    });
+}
+
+#[test]
+fn no_more_retries_than_allowed() {
+    let settings = [("retries", "2")];
+    play(1, &settings, |stage| async move {
+        stage.topic("t", 1).await;
+        let refused = Fault::on(ApiKey::Produce).error(ErrorCode::NOT_ENOUGH_REPLICAS);
+        stage.fault(refused.forever());
+        stage.send("t", 0);
+        let (_, report) = stage.report().await;
+        assert_eq!(report.error, ErrorCode::NOT_ENOUGH_REPLICAS);
+        assert_eq!(stage.produced().len(), 3);
+    });
+}
+
+#[test]
+fn a_close_on_a_dead_cluster_ends_in_time_with_every_record_reported() {
+    let settings = [("allow.auto.create.topics", "false")];
+    play(2, &settings, |stage| async move {
+        stage.topic("t", 2).await;
+        stage.fault(silent(ApiKey::Produce).forever());
+        stage.send("t", 0);
+        stage.wait(ms(10)).await;
+        stage.send("t", 1);
+        stage.send_to("unknown", None, 2, b"12345678");
+        let began = stage.now();
+        stage.producer.close(Timeout::After(ms(700))).unwrap();
+        let reports = stage.reports(3).await;
+        assert!(is_at(reports[2].0 - began, 700));
+        for (_, report) in &reports {
+            assert_eq!(report.error, ErrorCode::CLOSED, "{report:?}");
+            let persistence = match report.tag {
+                0 => Persistence::Possibly,
+                _ => Persistence::Not,
+            };
+            assert_eq!(report.persistence(), persistence, "{report:?}");
+        }
+    });
+}
