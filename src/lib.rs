@@ -20,6 +20,8 @@ pub mod accumulator;
 pub mod completion;
 pub mod config;
 pub mod error;
+#[allow(unsafe_code)]
+pub mod ffi;
 pub mod metadata;
 pub mod mock;
 pub mod network;

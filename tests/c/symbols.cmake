@@ -1,0 +1,38 @@
+# The shared library exports what the version map lists, with its version, and nothing else; the archive shows the
+# same functions; and the shared library is linked as it should be.
+function(run output)
+    execute_process(COMMAND ${ARGN} OUTPUT_VARIABLE text COMMAND_ERROR_IS_FATAL ANY)
+    set(${output} "${text}" PARENT_SCOPE)
+endfunction()
+
+file(READ ${MAP} map)
+string(REGEX MATCHALL "kprod_[a-z_]+" expected "${map}")
+list(SORT expected)
+
+run(dynamic ${NM} -D --defined-only --format=posix ${SHARED})
+string(REGEX MATCHALL "[^\n ]+ [A-Za-z] " exported "${dynamic}")
+list(TRANSFORM exported REPLACE " [A-Za-z] $" "")
+list(FILTER exported EXCLUDE REGEX "^KPROD_")
+list(TRANSFORM exported REPLACE "@@KPROD_.*$" "")
+list(SORT exported)
+if(NOT exported STREQUAL expected)
+    message(FATAL_ERROR "${SHARED} exports\n${exported}\nand the map lists\n${expected}")
+endif()
+
+run(archive ${NM} --defined-only --extern-only --format=posix ${STATIC})
+string(REGEX MATCHALL "[^\n ]+ [A-Za-z] " visible "${archive}")
+list(TRANSFORM visible REPLACE " [A-Za-z] $" "")
+list(SORT visible)
+if(NOT visible STREQUAL expected)
+    message(FATAL_ERROR "${STATIC} shows\n${visible}\nand the map lists\n${expected}")
+endif()
+
+run(header ${READELF} -d ${SHARED})
+foreach(property "soname: \\[libkprod\\.so\\.[0-9]+\\]" "NODELETE" "NOW")
+    if(NOT header MATCHES "${property}")
+        message(FATAL_ERROR "${SHARED} lacks ${property}:\n${header}")
+    endif()
+endforeach()
+if(header MATCHES "RPATH|RUNPATH|TEXTREL")
+    message(FATAL_ERROR "${SHARED} has what it should not:\n${header}")
+endif()
