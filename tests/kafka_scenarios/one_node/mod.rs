@@ -1,0 +1,13 @@
+//! Scenarios that one broker is enough for.
+
+mod basics;
+mod batching;
+mod bootstrap;
+pub mod codecs;
+mod cut;
+mod limits;
+mod memory;
+mod partitions;
+mod quota;
+pub mod sending;
+pub mod timestamps;
