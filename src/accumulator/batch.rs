@@ -316,10 +316,6 @@ impl Batch {
         matches!(self.records, Records::Sealing)
     }
 
-    pub fn is_raw(&self) -> bool {
-        matches!(self.records, Records::Raw(_))
-    }
-
     /// Header and records for a request. The header is written at the first call and kept.
     pub fn frame(&mut self) -> Option<(Bytes, Sealed)> {
         let records = std::mem::replace(&mut self.records, Records::Sealing);

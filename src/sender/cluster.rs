@@ -297,7 +297,7 @@ impl Engine {
         } else {
             topic.set_error(None);
         }
-        self.answer_counts(&topic, count);
+        self.answer_counts(&topic, &Ok(count as u32));
         for partition in topic.partitions() {
             self.examine_if_waiting(partition.id, now);
         }
@@ -329,15 +329,7 @@ impl Engine {
         topic.fail_parked(code, code.text());
         self.metadata.forget(topic.handle);
         topic.followed.store(false, Ordering::Relaxed);
-        let handle = topic.handle;
-        let (told, waiting) = std::mem::take(&mut self.counts)
-            .into_iter()
-            .partition(|(waits_for, _, _)| *waits_for == handle);
-        self.counts = waiting;
-        let told: Vec<(u32, Instant, crate::completion::Operation)> = told;
-        for (_, _, operation) in told {
-            operation.complete(Err(error.clone()));
-        }
+        self.answer_counts(topic, &Err(error));
         true
     }
 
@@ -487,15 +479,11 @@ impl Engine {
         }
     }
 
-    fn answer_counts(&mut self, topic: &Topic, count: i32) {
-        let handle = topic.handle;
-        let (told, waiting) = std::mem::take(&mut self.counts)
-            .into_iter()
-            .partition(|(waits_for, _, _)| *waits_for == handle);
-        self.counts = waiting;
-        let told: Vec<(u32, Instant, crate::completion::Operation)> = told;
-        for (_, _, operation) in told {
-            operation.complete(Ok(count as u32));
+    /// Answers all who asked for the number of the topic's partitions.
+    fn answer_counts(&mut self, topic: &Topic, answer: &Result<u32, Error>) {
+        let asked = |(waits_for, _, _): &mut (u32, _, _)| *waits_for == topic.handle;
+        for (_, _, operation) in self.counts.extract_if(.., asked) {
+            operation.complete(answer.clone());
         }
     }
 

@@ -98,28 +98,18 @@ impl Engine {
 
     /// Answers operations whose time is up.
     pub(super) fn check_operations(&mut self, now: Instant) {
-        if self.starts.iter().any(|(deadline, _)| *deadline <= now) {
-            let (late, waiting) = std::mem::take(&mut self.starts)
-                .into_iter()
-                .partition(|(deadline, _)| *deadline <= now);
-            self.starts = waiting;
-            let late: Vec<(Instant, _)> = late;
-            for (_, operation) in late {
-                operation.complete(Err(self.no_answer("the cluster")));
-            }
+        let late = |(deadline, _): &mut (Instant, _)| *deadline <= now;
+        let starts: Vec<_> = self.starts.extract_if(.., late).collect();
+        for (_, operation) in starts {
+            operation.complete(Err(self.no_answer("the cluster")));
         }
-        if self.counts.iter().any(|(_, deadline, _)| *deadline <= now) {
-            let (late, waiting) = std::mem::take(&mut self.counts)
-                .into_iter()
-                .partition(|(_, deadline, _)| *deadline <= now);
-            self.counts = waiting;
-            let late: Vec<(u32, Instant, _)> = late;
-            for (handle, _, operation) in late {
-                let topic = self.accumulator.topics.get(handle);
-                let said = topic.and_then(|topic| topic.error());
-                let error = said.unwrap_or_else(|| self.no_answer("the topic's metadata"));
-                operation.complete(Err(error));
-            }
+        let late = |(_, deadline, _): &mut (u32, Instant, _)| *deadline <= now;
+        let counts: Vec<_> = self.counts.extract_if(.., late).collect();
+        for (handle, _, operation) in counts {
+            let topic = self.accumulator.topics.get(handle);
+            let said = topic.and_then(|topic| topic.error());
+            let error = said.unwrap_or_else(|| self.no_answer("the topic's metadata"));
+            operation.complete(Err(error));
         }
     }
 
