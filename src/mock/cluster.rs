@@ -83,6 +83,7 @@ pub struct MockCluster {
     pub(super) faults: Faults,
     pub(super) requests: RequestLog,
     pub(super) next_producer_id: i64,
+    pub(super) next_producer_epoch: i16,
     pub(super) sasl: Option<Sasl>,
     next_topic_id: u64,
 }
@@ -105,6 +106,7 @@ impl MockCluster {
             faults: Faults::default(),
             requests: RequestLog::new(config.kept_requests),
             next_producer_id: 1000,
+            next_producer_epoch: 0,
             sasl: None,
             next_topic_id: 1,
             config,
@@ -198,6 +200,12 @@ impl MockCluster {
         for broker in self.brokers.values_mut() {
             broker.offer.set_feature(name, level);
         }
+    }
+
+    /// The release that a broker is of.
+    pub(super) fn release(&self, broker: i32) -> KafkaVersion {
+        let offer = self.offer(broker);
+        offer.map_or(self.config.version, Offer::release)
     }
 
     pub(super) fn offer(&self, broker: i32) -> Option<&Offer> {
@@ -330,6 +338,20 @@ impl MockCluster {
         if let Some(partition) = self.partition_mut(topic, partition) {
             partition.log.truncate_all();
         }
+    }
+
+    /// Loses the records from `offset` on that were acknowledged, as when a replica that lacks them is elected: in a
+    /// new leader epoch, offsets and sequences go back to what is left.
+    pub fn lose_records(&mut self, topic: &str, partition: i32, offset: i64) {
+        if let Some(partition) = self.partition_mut(topic, partition) {
+            partition.log.lose_from(offset);
+            partition.leader_epoch += 1;
+        }
+    }
+
+    /// The next producer that asks for an id without a transactional id begins in this epoch instead of 0.
+    pub fn set_next_producer_epoch(&mut self, epoch: i16) {
+        self.next_producer_epoch = epoch;
     }
 
     /// Makes a partition forget its producer ids, as if they had expired.

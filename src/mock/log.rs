@@ -1,6 +1,6 @@
 //! A partition's log: batches at their offsets, as they were produced.
 
-use super::producers::{Producers, Verdict};
+use super::producers::{ProducerRules, Producers, Verdict};
 use crate::error::ErrorCode;
 use crate::record::header::{CRC_START, HEADER_LEN};
 use crate::record::reader::{Batch, BatchError, RawBatch};
@@ -120,6 +120,7 @@ pub(super) struct AppendRules {
     pub leader_epoch: i32,
     /// The broker's clock.
     pub wall_millis: i64,
+    pub producers: ProducerRules,
 }
 
 /// The log of a partition.
@@ -170,8 +171,7 @@ impl PartitionLog {
             refuse_future(&batch, rules.wall_millis)?;
         }
         if batch.header.producer_id >= 0 {
-            let verdict = self.producers.judge(&batch.header);
-            let verdict = verdict.map_err(|(code, message)| Refusal::new(code, message))?;
+            let verdict = self.producers.judge(&batch.header, &rules.producers)?;
             if let Verdict::Duplicate(known) = verdict {
                 // A broker answers a duplicate with the batch's time even on a CreateTime topic.
                 return Ok(Appended {
@@ -227,6 +227,26 @@ impl PartitionLog {
         self.batches.clear();
         self.bytes = 0;
         self.start_offset = self.end_offset;
+    }
+
+    /// Loses the batches from `offset` on, and what the producer ids did in them, as an unclean election does.
+    pub fn lose_from(&mut self, offset: i64) {
+        while let Some(last) = self
+            .batches
+            .pop_back_if(|batch| batch.last_offset() >= offset)
+        {
+            self.bytes -= last.bytes.len();
+            self.end_offset = last.header.base_offset;
+        }
+        self.start_offset = self.start_offset.min(self.end_offset);
+        self.producers.clear();
+        for batch in &self.batches {
+            let header = &batch.header;
+            if header.producer_id >= 0 {
+                self.producers
+                    .remember(header, header.base_offset, header.max_timestamp);
+            }
+        }
     }
 
     pub fn forget_producers(&mut self) {

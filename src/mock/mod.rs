@@ -18,6 +18,7 @@ mod connection;
 mod fault;
 mod fetch;
 mod handle;
+mod init;
 mod log;
 mod memory;
 mod metadata;

@@ -1,12 +1,13 @@
-//! Produce and InitProducerId.
+//! Produce.
 
 use super::cluster::{Broker, MockCluster};
 use super::fault::{InjectedError, When};
 use super::log::{AppendRules, Appended, Refusal};
+use super::producers::ProducerRules;
 use super::serve::{Answer, Call};
+use super::versions::KafkaVersion;
 use super::wire;
 use crate::error::ErrorCode;
-use crate::protocol::init_producer_id::{InitProducerIdRequest, InitProducerIdResponse};
 use crate::protocol::produce::{
     BatchIndexAndErrorMessage, LeaderIdAndEpoch, NodeEndpoint, PartitionProduceData,
     PartitionProduceResponse, ProduceRequest, ProduceResponse, TopicProduceData,
@@ -106,6 +107,10 @@ impl MockCluster {
         data: &PartitionProduceData,
     ) -> Result<Appended, Refusal> {
         let wall_millis = self.wall_millis(call.now);
+        let producers = ProducerRules {
+            refuses_unknown: self.release(call.broker) < KafkaVersion::V2_8,
+            verified: true,
+        };
         let retention = self.config.retention_bytes;
         let unknown = if by_id && !self.topics.contains_key(topic) {
             ErrorCode::UNKNOWN_TOPIC_ID
@@ -122,7 +127,7 @@ impl MockCluster {
             .get_mut(topic)
             .filter(|t| t.ready_at <= call.now);
         let topic = topic.ok_or_else(unknown)?;
-        let rules: AppendRules = topic.rules(0, wall_millis);
+        let rules = topic.rules(wall_millis, producers);
         let partition = topic.partition_mut(data.index).ok_or_else(unknown)?;
         if partition.leader != call.broker {
             let message = format!("broker {} does not lead it", call.broker);
@@ -148,7 +153,9 @@ impl MockCluster {
         refusal: Refusal,
     ) {
         response.error_code = wire(refusal.code);
-        response.log_start_offset = -1;
+        if !tells_log_start(refusal.code) {
+            response.log_start_offset = -1;
+        }
         response.error_message = Some(refusal.message).filter(|message| !message.is_empty());
         response.record_errors = refusal
             .records
@@ -191,32 +198,23 @@ impl MockCluster {
             .collect()
     }
 
-    pub(super) fn init_producer_id(
-        &mut self,
-        call: &Call<'_>,
-        request: &InitProducerIdRequest,
-    ) -> InitProducerIdResponse {
-        let error_code = match call.errors.code() {
-            0 if request.transactional_id.is_some() => wire(ErrorCode::INVALID_REQUEST),
-            code => code,
-        };
-        let mut response = InitProducerIdResponse {
-            throttle_time_ms: call.throttle_ms,
-            error_code,
-            ..InitProducerIdResponse::default()
-        };
-        if error_code == 0 {
-            response.producer_id = self.next_producer_id;
-            response.producer_epoch = 0;
-            self.next_producer_id += 1;
-        }
-        response
-    }
-
     /// The brokers' wall clock.
     pub(super) fn wall_millis(&self, now: std::time::Duration) -> i64 {
         self.config.epoch_millis + now.as_millis() as i64
     }
+}
+
+/// Whether a broker says with the error where the log starts: after those that come before the append it does not.
+fn tells_log_start(code: ErrorCode) -> bool {
+    matches!(
+        code,
+        ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER
+            | ErrorCode::INVALID_PRODUCER_EPOCH
+            | ErrorCode::UNKNOWN_PRODUCER_ID
+            | ErrorCode::INVALID_TXN_STATE
+            | ErrorCode::INVALID_RECORD
+            | ErrorCode::INVALID_TIMESTAMP
+    )
 }
 
 fn refusal(error: &InjectedError) -> Refusal {

@@ -1,5 +1,7 @@
-//! What a partition remembers of each producer id: the last five batches, by which a retry is recognised.
+//! What a partition remembers of each producer id: its epoch, the last five batches, by which a retry is recognised,
+//! and where its open transaction begins.
 
+use super::log::Refusal;
 use crate::error::ErrorCode;
 use crate::record::BatchHeader;
 use std::collections::{BTreeMap, VecDeque};
@@ -20,6 +22,34 @@ pub(super) struct Remembered {
 struct Producer {
     epoch: i16,
     batches: VecDeque<Remembered>,
+    /// The first offset of its open transaction.
+    open_from: Option<i64>,
+}
+
+impl Producer {
+    fn new(epoch: i16) -> Self {
+        Producer {
+            epoch,
+            batches: VecDeque::new(),
+            open_from: None,
+        }
+    }
+
+    fn set_epoch(&mut self, epoch: i16) {
+        if self.epoch != epoch {
+            self.epoch = epoch;
+            self.batches.clear();
+        }
+    }
+}
+
+/// What a broker of some release makes of a producer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ProducerRules {
+    /// Brokers before 2.5 refuse a producer id that they have no state of, unless it begins with sequence 0.
+    pub refuses_unknown: bool,
+    /// The coordinator knows the partition to be in the transaction, or the broker is too old to ask.
+    pub verified: bool,
 }
 
 /// The producer ids of a partition.
@@ -37,59 +67,80 @@ pub(super) enum Verdict {
 }
 
 impl Producers {
-    /// Judges the sequence of a batch. A producer id that is not known may begin with any sequence, as on a
-    /// broker; a new epoch begins with 0.
-    pub fn judge(&self, header: &BatchHeader) -> Result<Verdict, (ErrorCode, String)> {
-        let Some(known) = self.by_id.get(&header.producer_id) else {
-            return Ok(Verdict::Append);
-        };
-        if header.producer_epoch < known.epoch {
-            let message = format!(
-                "producer id {} has epoch {}, the batch {}",
-                header.producer_id, known.epoch, header.producer_epoch
-            );
-            return Err((ErrorCode::INVALID_PRODUCER_EPOCH, message));
-        }
-        let first = header.base_sequence;
-        let last = advance(first, header.last_offset_delta);
-        let same_epoch = header.producer_epoch == known.epoch;
-        let duplicate = known
-            .batches
-            .iter()
-            .find(|b| same_epoch && (b.first_sequence, b.last_sequence) == (first, last));
-        if let Some(duplicate) = duplicate {
+    /// Judges a batch as a broker does, in the broker's order.
+    pub fn judge(&self, header: &BatchHeader, rules: &ProducerRules) -> Result<Verdict, Refusal> {
+        let known = self.by_id.get(&header.producer_id);
+        if let Some(duplicate) = known.and_then(|known| known.duplicate(header)) {
             return Ok(Verdict::Duplicate(*duplicate));
         }
-        let expected = match known.batches.back() {
-            Some(newest) if same_epoch => advance(newest.last_sequence, 1),
-            _ => 0,
-        };
-        if first != expected {
-            let message = format!(
-                "producer id {} epoch {}: sequence {first}, expected {expected}",
-                header.producer_id, header.producer_epoch
-            );
-            return Err((ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER, message));
+        self.judge_epoch(header.producer_id, header.producer_epoch)?;
+        let is_transactional = header.attributes.is_transactional();
+        let ongoing = self.is_ongoing(header.producer_id, header.producer_epoch);
+        if is_transactional && !ongoing && !rules.verified {
+            let message = "the batch is not part of an ongoing transaction";
+            return Err(Refusal::new(ErrorCode::INVALID_TXN_STATE, message));
+        }
+        self.judge_sequence(header, rules)?;
+        if !is_transactional && known.is_some_and(|known| known.open_from.is_some()) {
+            let message = "a batch outside of the producer's open transaction";
+            return Err(Refusal::new(ErrorCode::INVALID_TXN_STATE, message));
         }
         Ok(Verdict::Append)
+    }
+
+    /// An error if the partition knows a newer epoch.
+    pub fn judge_epoch(&self, producer_id: i64, epoch: i16) -> Result<(), Refusal> {
+        match self.by_id.get(&producer_id) {
+            Some(known) if epoch < known.epoch => {
+                let known = known.epoch;
+                let message =
+                    format!("producer id {producer_id} has epoch {known}, the batch {epoch}");
+                Err(Refusal::new(ErrorCode::INVALID_PRODUCER_EPOCH, message))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A producer id that is not known may begin with any sequence; a new epoch begins with 0.
+    fn judge_sequence(&self, header: &BatchHeader, rules: &ProducerRules) -> Result<(), Refusal> {
+        let (id, epoch, first) = (
+            header.producer_id,
+            header.producer_epoch,
+            header.base_sequence,
+        );
+        let out_of_order = |expected: i32| {
+            let message =
+                format!("producer id {id} epoch {epoch}: sequence {first}, expected {expected}");
+            Err(Refusal::new(
+                ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER,
+                message,
+            ))
+        };
+        let known = self.by_id.get(&id);
+        match known {
+            None if rules.refuses_unknown && first != 0 => {
+                let message = format!("nothing is known of producer id {id}");
+                Err(Refusal::new(ErrorCode::UNKNOWN_PRODUCER_ID, message))
+            }
+            None => Ok(()),
+            Some(known) => match known.expected_sequence(epoch) {
+                expected if expected == first => Ok(()),
+                expected => out_of_order(expected),
+            },
+        }
+    }
+
+    /// Whether the partition holds an open transaction of this id and epoch.
+    pub fn is_ongoing(&self, producer_id: i64, epoch: i16) -> bool {
+        let known = self.by_id.get(&producer_id);
+        known.is_some_and(|known| known.epoch == epoch && known.open_from.is_some())
     }
 
     /// Remembers a batch that was judged and appended.
     pub fn remember(&mut self, header: &BatchHeader, base_offset: i64, max_timestamp: i64) {
         let epoch = header.producer_epoch;
-        let producer = self
-            .by_id
-            .entry(header.producer_id)
-            .and_modify(|known| {
-                if known.epoch != epoch {
-                    known.epoch = epoch;
-                    known.batches.clear();
-                }
-            })
-            .or_insert_with(|| Producer {
-                epoch,
-                batches: VecDeque::new(),
-            });
+        let producer = self.entry(header.producer_id, epoch);
+        producer.set_epoch(epoch);
         if producer.batches.len() == REMEMBERED {
             producer.batches.pop_front();
         }
@@ -99,11 +150,37 @@ impl Producers {
             base_offset,
             max_timestamp,
         });
+        if header.attributes.is_transactional() {
+            producer.open_from.get_or_insert(base_offset);
+        }
     }
 
     /// Forgets every producer id, as a broker does when they expire.
     pub fn clear(&mut self) {
         self.by_id.clear();
+    }
+
+    fn entry(&mut self, producer_id: i64, epoch: i16) -> &mut Producer {
+        let entry = self.by_id.entry(producer_id);
+        entry.or_insert_with(|| Producer::new(epoch))
+    }
+}
+
+impl Producer {
+    fn duplicate(&self, header: &BatchHeader) -> Option<&Remembered> {
+        let first = header.base_sequence;
+        let bounds = (first, advance(first, header.last_offset_delta));
+        let mut batches = self.batches.iter();
+        batches.find(|b| {
+            header.producer_epoch == self.epoch && (b.first_sequence, b.last_sequence) == bounds
+        })
+    }
+
+    fn expected_sequence(&self, epoch: i16) -> i32 {
+        match self.batches.back() {
+            Some(newest) if epoch == self.epoch => advance(newest.last_sequence, 1),
+            _ => 0,
+        }
     }
 }
 
@@ -115,6 +192,11 @@ fn advance(sequence: i32, by: i32) -> i32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const MODERN: ProducerRules = ProducerRules {
+        refuses_unknown: false,
+        verified: true,
+    };
 
     fn batch(epoch: i16, sequence: i32, records: i32) -> BatchHeader {
         BatchHeader {
@@ -132,13 +214,13 @@ mod tests {
         header: BatchHeader,
         offset: i64,
     ) -> Result<(), ErrorCode> {
-        match producers.judge(&header) {
+        match producers.judge(&header, &MODERN) {
             Ok(Verdict::Append) => {
                 producers.remember(&header, offset, 0);
                 Ok(())
             }
             Ok(Verdict::Duplicate(known)) => panic!("a duplicate of {}", known.base_offset),
-            Err((code, _)) => Err(code),
+            Err(refusal) => Err(refusal.code),
         }
     }
 
@@ -164,17 +246,21 @@ mod tests {
             .expect("in order");
         }
         for sequence in 1..6 {
-            match producers.judge(&batch(0, sequence, 1)) {
+            match producers.judge(&batch(0, sequence, 1), &MODERN) {
                 Ok(Verdict::Duplicate(known)) => {
                     assert_eq!(known.base_offset, 100 + i64::from(sequence))
                 }
                 other => panic!("{other:?}"),
             }
         }
-        let oldest = producers.judge(&batch(0, 0, 1)).expect_err("forgotten");
-        assert_eq!(oldest.0, ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER);
-        let rebatched = producers.judge(&batch(0, 4, 2)).expect_err("other bounds");
-        assert_eq!(rebatched.0, ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER);
+        let oldest = producers
+            .judge(&batch(0, 0, 1), &MODERN)
+            .expect_err("forgotten");
+        assert_eq!(oldest.code, ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER);
+        let rebatched = producers
+            .judge(&batch(0, 4, 2), &MODERN)
+            .expect_err("other bounds");
+        assert_eq!(rebatched.code, ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER);
     }
 
     #[test]
@@ -188,5 +274,17 @@ mod tests {
         assert_eq!(old, Err(ErrorCode::INVALID_PRODUCER_EPOCH));
         producers.clear();
         append(&mut producers, batch(0, 77, 1), 10).expect("nothing is known any more");
+    }
+
+    #[test]
+    fn an_old_broker_knows_no_producer_that_begins_in_the_middle() {
+        let old = ProducerRules {
+            refuses_unknown: true,
+            ..MODERN
+        };
+        let producers = Producers::default();
+        let refusal = producers.judge(&batch(0, 5, 1), &old).expect_err("unknown");
+        assert_eq!(refusal.code, ErrorCode::UNKNOWN_PRODUCER_ID);
+        assert!(producers.judge(&batch(0, 0, 1), &old).is_ok());
     }
 }

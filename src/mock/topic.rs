@@ -1,6 +1,7 @@
 //! Topics and partitions of the mock cluster: configuration, leadership and logs.
 
 use super::log::{AppendRules, PartitionLog};
+use super::producers::ProducerRules;
 use crate::protocol::Uuid;
 use crate::record::TimestampType;
 use std::time::Duration;
@@ -100,12 +101,14 @@ impl Topic {
         self.partitions.get_mut(usize::try_from(index).ok()?)
     }
 
-    pub fn rules(&self, leader_epoch: i32, wall_millis: i64) -> AppendRules {
+    /// The rules for an append to one of its partitions; the leader's epoch is the partition's to say.
+    pub fn rules(&self, wall_millis: i64, producers: ProducerRules) -> AppendRules {
         AppendRules {
             timestamp_type: self.timestamp_type,
             max_bytes: self.max_message_bytes,
-            leader_epoch,
+            leader_epoch: 0,
             wall_millis,
+            producers,
         }
     }
 }

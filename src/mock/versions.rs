@@ -10,7 +10,7 @@ use crate::protocol::api_versions::{ApiVersion, ApiVersionsResponse, FinalizedFe
 use std::collections::BTreeMap;
 
 /// A Kafka release whose version ranges a mock broker can offer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum KafkaVersion {
     V2_1,
     V2_8,
@@ -73,6 +73,7 @@ impl KafkaVersion {
 /// What one broker offers.
 #[derive(Clone, Debug)]
 pub(super) struct Offer {
+    release: KafkaVersion,
     ranges: BTreeMap<ApiKey, VersionRange>,
     features: Vec<FinalizedFeature>,
 }
@@ -87,9 +88,14 @@ impl Offer {
             .chain(version.sasl_ranges())
             .map(|&(api, min, max)| (api, VersionRange { min, max }));
         Offer {
+            release: version,
             ranges: ranges.collect(),
             features: Vec::new(),
         }
+    }
+
+    pub fn release(&self) -> KafkaVersion {
+        self.release
     }
 
     pub fn set(&mut self, api: ApiKey, range: Option<VersionRange>) {

@@ -182,6 +182,63 @@ fn a_retry_of_an_idempotent_batch_is_recognised() {
 }
 
 #[test]
+fn what_was_lost_may_be_sent_again_and_what_was_deleted_is_remembered() {
+    let mut cluster = cluster(1);
+    let samples = [value("a", recent(&cluster))];
+    let with_sequence = |base_sequence| {
+        let header = BatchHeader {
+            producer_id: 7,
+            producer_epoch: 0,
+            base_sequence,
+            ..header(&samples, Codec::None)
+        };
+        join(&header, &section(&samples))
+    };
+    for sequence in 0..4 {
+        assert_eq!(
+            send(&mut cluster, 1, 0, with_sequence(sequence)).error_code,
+            0
+        );
+    }
+    cluster.lose_records("t", 0, 2);
+    assert_eq!(cluster.leader("t", 0), Some((1, 1)));
+    let lost = send(&mut cluster, 1, 0, with_sequence(4));
+    assert_eq!((lost.error_code, lost.log_start_offset), (45, 0));
+    assert_eq!(send(&mut cluster, 1, 0, with_sequence(2)).base_offset, 2);
+
+    cluster.delete_records("t", 0);
+    let gap = send(&mut cluster, 1, 0, with_sequence(9));
+    assert_eq!((gap.error_code, gap.log_start_offset), (45, 3));
+    assert_eq!(send(&mut cluster, 1, 0, with_sequence(3)).base_offset, 3);
+
+    cluster.set_version(1, KafkaVersion::V2_1);
+    cluster.forget_producers("t", 0);
+    let forgotten = only_partition(ask(
+        &mut cluster,
+        1,
+        7,
+        &produce(1, "t", 0, with_sequence(4)),
+    ));
+    assert_eq!((forgotten.error_code, forgotten.log_start_offset), (59, 3));
+}
+
+#[test]
+fn producer_ids_are_new_whatever_is_asked_for() {
+    let mut cluster = cluster(1);
+    let bump = |id, epoch| InitProducerIdRequest {
+        producer_id: id,
+        producer_epoch: epoch,
+        ..InitProducerIdRequest::default()
+    };
+    let bumped = ask(&mut cluster, 1, 4, &bump(1000, 3));
+    assert_eq!((bumped.error_code, bumped.producer_epoch), (0, 0));
+    assert_eq!(ask(&mut cluster, 1, 4, &bump(1000, -1)).error_code, 42);
+    cluster.set_next_producer_epoch(32_766);
+    let epochs = [0; 2].map(|_| ask(&mut cluster, 1, 4, &bump(-1, -1)).producer_epoch);
+    assert_eq!(epochs, [32_766, 0]);
+}
+
+#[test]
 fn who_does_not_lead_says_who_does() {
     let mut cluster = cluster(3);
     cluster.set_endpoint(3, "third", 33);
