@@ -1,10 +1,13 @@
 //! The mock cluster's state and what a test may do to it.
 
+use super::coordinators::Coordinators;
 use super::fault::{Fault, Faults};
+use super::groups::Group;
 use super::log::{StoredBatch, StoredRecord};
 use super::requests::{RequestEntry, RequestLog};
 use super::sasl::Sasl;
 use super::topic::{NO_LEADER, Partition, Topic, TopicConfig};
+use super::transaction::Transaction;
 use super::versions::{KafkaVersion, Offer};
 use crate::protocol::metadata::MetadataTopic;
 use crate::protocol::{ApiKey, Uuid, VersionRange};
@@ -32,6 +35,10 @@ pub struct ClusterConfig {
     /// How many requests are remembered.
     pub kept_requests: usize,
     pub version: KafkaVersion,
+    /// `transaction.max.timeout.ms`.
+    pub max_transaction_timeout: Duration,
+    /// How long the markers of a transaction take from its end on.
+    pub marker_delay: Duration,
 }
 
 impl Default for ClusterConfig {
@@ -47,6 +54,8 @@ impl Default for ClusterConfig {
             retention_bytes: 256 << 20,
             kept_requests: 10_000,
             version: KafkaVersion::V4_3,
+            max_transaction_timeout: Duration::from_secs(900),
+            marker_delay: Duration::ZERO,
         }
     }
 }
@@ -84,6 +93,11 @@ pub struct MockCluster {
     pub(super) requests: RequestLog,
     pub(super) next_producer_id: i64,
     pub(super) next_producer_epoch: i16,
+    pub(super) coordinators: Coordinators,
+    pub(super) transactions: BTreeMap<String, Transaction>,
+    pub(super) groups: BTreeMap<String, Group>,
+    /// The latest time that the cluster was told.
+    pub(super) now: Duration,
     pub(super) sasl: Option<Sasl>,
     next_topic_id: u64,
 }
@@ -107,6 +121,10 @@ impl MockCluster {
             requests: RequestLog::new(config.kept_requests),
             next_producer_id: 1000,
             next_producer_epoch: 0,
+            coordinators: Coordinators::default(),
+            transactions: BTreeMap::new(),
+            groups: BTreeMap::new(),
+            now: Duration::ZERO,
             sasl: None,
             next_topic_id: 1,
             config,
@@ -326,7 +344,20 @@ impl MockCluster {
             .unwrap_or_default()
     }
 
-    /// The batches in a partition's log.
+    /// The records that a consumer sees that reads committed ones only.
+    pub fn committed_records(&self, topic: &str, partition: i32) -> Vec<StoredRecord> {
+        self.partition(topic, partition)
+            .map(|p| p.log.committed_records())
+            .unwrap_or_default()
+    }
+
+    /// Where the oldest open transaction of a partition begins; its end if there is none.
+    pub fn last_stable_offset(&self, topic: &str, partition: i32) -> i64 {
+        self.partition(topic, partition)
+            .map_or(-1, |p| p.log.last_stable_offset())
+    }
+
+    /// The batches in a partition's log, control batches among them.
     pub fn batches(&self, topic: &str, partition: i32) -> Vec<StoredBatch> {
         self.partition(topic, partition)
             .map(|p| p.log.batches().cloned().collect())

@@ -61,6 +61,7 @@ enum Scope {
     Request,
     Topic(String),
     Partition(String, i32),
+    Key(String),
 }
 
 impl Fault {
@@ -97,6 +98,14 @@ impl Fault {
     pub fn partition(self, topic: &str, partition: i32) -> Self {
         Fault {
             scope: Scope::Partition(topic.to_owned(), partition),
+            ..self
+        }
+    }
+
+    /// Only requests that name this transactional id or group.
+    pub fn key(self, key: &str) -> Self {
+        Fault {
+            scope: Scope::Key(key.to_owned()),
             ..self
         }
     }
@@ -145,15 +154,18 @@ impl Fault {
         Fault { kind, ..self }
     }
 
-    fn strikes(&self, api: ApiKey, broker: i32, touched: &[Touched]) -> bool {
-        self.api == api
-            && self.broker.is_none_or(|id| id == broker)
-            && (matches!(self.scope, Scope::Request) || touched.iter().any(|t| self.covers(t)))
+    fn strikes(&self, api: ApiKey, broker: i32, touched: &[Touched], keys: &[String]) -> bool {
+        let within = match &self.scope {
+            Scope::Request => true,
+            Scope::Key(key) => keys.contains(key),
+            Scope::Topic(_) | Scope::Partition(..) => touched.iter().any(|t| self.covers(t)),
+        };
+        within && self.api == api && self.broker.is_none_or(|id| id == broker)
     }
 
     fn covers(&self, touched: &Touched) -> bool {
         match &self.scope {
-            Scope::Request => true,
+            Scope::Request | Scope::Key(_) => true,
             Scope::Topic(topic) => *topic == touched.topic,
             Scope::Partition(topic, partition) => {
                 *topic == touched.topic && touched.partition == Some(*partition)
@@ -196,6 +208,21 @@ impl Errors {
     /// The error for the whole request.
     pub fn error(&self) -> Option<&InjectedError> {
         self.whole.as_ref()
+    }
+
+    /// The code for the whole request that comes instead of its work.
+    pub fn before_work(&self) -> Option<ErrorCode> {
+        self.at(When::BeforeWork)
+    }
+
+    /// The code for the whole request that comes although the work was done.
+    pub fn after_work(&self) -> Option<ErrorCode> {
+        self.at(When::AfterWork)
+    }
+
+    fn at(&self, when: When) -> Option<ErrorCode> {
+        let error = self.error().filter(|error| error.when == when);
+        error.map(|error| error.code)
     }
 
     /// The error of a topic, in requests that name no partitions.
@@ -243,7 +270,13 @@ impl Faults {
 
     /// Takes what strikes a request, oldest first: a fault that spoils the whole answer strikes alone; else one
     /// fault of the whole request, and for each partition the error meant for it.
-    pub fn strike(&mut self, api: ApiKey, broker: i32, touched: &[Touched]) -> Strike {
+    pub fn strike(
+        &mut self,
+        api: ApiKey,
+        broker: i32,
+        touched: &[Touched],
+        keys: &[String],
+    ) -> Strike {
         let mut strike = Strike {
             kind: FaultKind::None,
             delay: Duration::ZERO,
@@ -253,7 +286,7 @@ impl Faults {
         let mut struck = false;
         let mut whole_struck = false;
         for fault in &mut self.waiting {
-            if !fault.strikes(api, broker, touched) || (struck && fault.spoils_the_answer()) {
+            if !fault.strikes(api, broker, touched, keys) || (struck && fault.spoils_the_answer()) {
                 continue;
             }
             let hit = match fault.error_within_request() {
@@ -281,7 +314,9 @@ impl Strike {
             fault.times -= 1;
         }
         match (&fault.scope, &fault.kind) {
-            (Scope::Request, FaultKind::Error(error)) => self.errors.whole = Some(error.clone()),
+            (Scope::Request | Scope::Key(_), FaultKind::Error(error)) => {
+                self.errors.whole = Some(error.clone())
+            }
             (_, FaultKind::Error(_)) => {}
             (_, kind) => self.kind = kind.clone(),
         }

@@ -1,6 +1,7 @@
 //! Fetch and ListOffsets: enough that a foreign consumer can read a whole log.
 
 use super::cluster::MockCluster;
+use super::log::PartitionLog;
 use super::serve::{Answer, Call};
 use super::topic::Partition;
 use super::wire;
@@ -21,6 +22,16 @@ const MAX_HOLD: Duration = Duration::from_millis(50);
 /// ListOffsets: the end of the log, and its start.
 const LATEST: i64 = -1;
 const EARLIEST: i64 = -2;
+/// The isolation level of consumers that skip aborted transactions.
+const READ_COMMITTED: i8 = 1;
+
+/// Up to where a consumer may read.
+fn visible_end(log: &PartitionLog, isolation_level: i8) -> i64 {
+    match isolation_level {
+        READ_COMMITTED => log.last_stable_offset(),
+        _ => log.end_offset(),
+    }
+}
 
 impl MockCluster {
     pub(super) fn fetch(
@@ -31,7 +42,7 @@ impl MockCluster {
         let mut room = request.max_bytes.max(0) as usize;
         let mut topics = Vec::with_capacity(request.topics.len());
         for topic in &request.topics {
-            let fetch = |asked| self.fetch_partition(call, &topic.topic, asked, &mut room);
+            let fetch = |asked| self.fetch_partition(call, request, &topic.topic, asked, &mut room);
             topics.push(FetchableTopicResponse {
                 topic: topic.topic.clone(),
                 partitions: topic.partitions.iter().map(fetch).collect(),
@@ -60,6 +71,7 @@ impl MockCluster {
     fn fetch_partition(
         &self,
         call: &Call<'_>,
+        request: &FetchRequest,
         topic: &str,
         asked: &FetchPartition,
         room: &mut usize,
@@ -79,13 +91,17 @@ impl MockCluster {
         };
         let log = &partition.log;
         data.high_watermark = log.end_offset();
-        data.last_stable_offset = log.end_offset();
+        data.last_stable_offset = log.last_stable_offset();
         data.log_start_offset = log.start_offset();
+        let end = visible_end(log, request.isolation_level);
+        if request.isolation_level == READ_COMMITTED {
+            data.aborted_transactions = Some(log.aborted(asked.fetch_offset, end));
+        }
         if !(log.start_offset()..=log.end_offset()).contains(&asked.fetch_offset) {
             data.error_code = wire(ErrorCode::OFFSET_OUT_OF_RANGE);
-        } else if *room > 0 && asked.fetch_offset < log.end_offset() {
+        } else if *room > 0 && asked.fetch_offset < end {
             let limit = (asked.partition_max_bytes.max(0) as usize).min(*room);
-            let records = log.read(asked.fetch_offset, limit);
+            let records = log.read(asked.fetch_offset, end, limit);
             *room = room.saturating_sub(records.len());
             data.records = Some(records);
         }
@@ -127,7 +143,7 @@ impl MockCluster {
         request: &ListOffsetsRequest,
     ) -> ListOffsetsResponse {
         let topics = request.topics.iter().map(|topic| {
-            let list = |asked| self.list_partition(call, &topic.name, asked);
+            let list = |asked| self.list_partition(call, request, &topic.name, asked);
             ListOffsetsTopicResponse {
                 name: topic.name.clone(),
                 partitions: topic.partitions.iter().map(list).collect(),
@@ -142,6 +158,7 @@ impl MockCluster {
     fn list_partition(
         &self,
         call: &Call<'_>,
+        request: &ListOffsetsRequest,
         topic: &str,
         asked: &ListOffsetsPartition,
     ) -> ListOffsetsPartitionResponse {
@@ -154,10 +171,14 @@ impl MockCluster {
             Err(code) => response.error_code = code,
             Ok(partition) => {
                 let log = &partition.log;
+                let end = visible_end(log, request.isolation_level);
                 let (offset, timestamp) = match asked.timestamp {
-                    LATEST => (log.end_offset(), -1),
+                    LATEST => (end, -1),
                     EARLIEST => (log.start_offset(), -1),
-                    timestamp => log.find_timestamp(timestamp).unwrap_or((-1, -1)),
+                    timestamp => log
+                        .find_timestamp(timestamp)
+                        .filter(|&(offset, _)| offset < end)
+                        .unwrap_or((-1, -1)),
                 };
                 response.offset = offset;
                 response.timestamp = timestamp;

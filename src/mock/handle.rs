@@ -56,7 +56,10 @@ impl MockHandle {
 
     /// Looks at the cluster or changes it; whoever waits for it looks again afterwards.
     pub fn with<T>(&self, act: impl FnOnce(&mut MockCluster) -> T) -> T {
-        let result = act(&mut self.shared.cluster.lock());
+        let mut cluster = self.shared.cluster.lock();
+        cluster.advance(self.shared.began.elapsed());
+        let result = act(&mut cluster);
+        drop(cluster);
         self.announce();
         self.shared.control.send_replace(());
         result
@@ -73,17 +76,19 @@ impl MockHandle {
         timeout: Duration,
         mut found: impl FnMut(&MockCluster) -> Option<T>,
     ) -> Option<T> {
+        let deadline = Instant::now() + timeout;
         let mut cluster = self.shared.cluster.lock();
-        let mut result = None;
-        self.shared.changed.wait_while_for(
-            &mut cluster,
-            |cluster| {
-                result = found(cluster);
-                result.is_none()
-            },
-            timeout,
-        );
-        result
+        loop {
+            cluster.advance(self.shared.began.elapsed());
+            let result = found(&cluster);
+            if result.is_some() || Instant::now() >= deadline {
+                return result;
+            }
+            let due = cluster.next_due().map(|at| self.instant(at));
+            let until = due.map_or(deadline, |due| due.min(deadline));
+            let changed = &self.shared.changed;
+            changed.wait_until(&mut cluster, until.into_std());
+        }
     }
 
     /// Waits until `found` finds something. It is for the caller to set a limit.
@@ -93,10 +98,19 @@ impl MockHandle {
             tokio::pin!(changed);
             // Registered before the look, so that no change is missed.
             changed.as_mut().enable();
-            if let Some(result) = found(&self.shared.cluster.lock()) {
-                return result;
+            let due = {
+                let mut cluster = self.shared.cluster.lock();
+                cluster.advance(self.shared.began.elapsed());
+                if let Some(result) = found(&cluster) {
+                    return result;
+                }
+                cluster.next_due().map(|at| self.instant(at))
+            };
+            match due {
+                // The time may come before the change, or the reverse.
+                Some(due) => drop(tokio::time::timeout_at(due, changed).await),
+                None => changed.await,
             }
-            changed.await;
         }
     }
 

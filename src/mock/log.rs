@@ -2,12 +2,19 @@
 
 use super::producers::{ProducerRules, Producers, Verdict};
 use crate::error::ErrorCode;
+use crate::protocol::fetch::AbortedTransaction;
 use crate::record::header::{CRC_START, HEADER_LEN};
 use crate::record::reader::{Batch, BatchError, RawBatch};
-use crate::record::{BatchHeader, TimestampType};
+use crate::record::{Attributes, BatchHeader, Codec, TimestampType, frame};
 use bytes::{Bytes, BytesMut};
 use std::collections::VecDeque;
 
+/// The key of a control record that commits: version 0, type 1.
+const COMMIT_KEY: [u8; 4] = [0, 0, 0, 1];
+/// The key of one that aborts.
+const ABORT_KEY: [u8; 4] = [0; 4];
+/// The value of a control record: version 0, coordinator epoch 0.
+const CONTROL_VALUE: [u8; 6] = [0; 6];
 /// No batch decompresses to more than this.
 const MAX_DECOMPRESSED: usize = 256 << 20;
 /// How far ahead of the broker's clock a record may be (`message.timestamp.after.max.ms`).
@@ -21,13 +28,43 @@ pub struct StoredBatch {
     pub bytes: Bytes,
 }
 
+/// The end of a producer's transaction in a partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Marker {
+    pub producer_id: i64,
+    pub producer_epoch: i16,
+    /// Commit, else abort.
+    pub commit: bool,
+}
+
 impl StoredBatch {
+    /// What a control batch says.
+    pub fn marker(&self) -> Option<Marker> {
+        if !self.header.attributes.is_control() {
+            return None;
+        }
+        let key = self.open().first().and_then(|record| record.key.clone());
+        Some(Marker {
+            producer_id: self.header.producer_id,
+            producer_epoch: self.header.producer_epoch,
+            commit: key.as_deref() == Some(&COMMIT_KEY),
+        })
+    }
+
     fn last_offset(&self) -> i64 {
         self.header.base_offset + i64::from(self.header.last_offset_delta)
     }
 
-    /// Its records. The batch was judged at the append, so that none is unreadable.
+    /// The producer's records; a control batch has none.
     fn records(&self) -> Vec<StoredRecord> {
+        match self.header.attributes.is_control() {
+            true => Vec::new(),
+            false => self.open(),
+        }
+    }
+
+    /// What it holds. The batch was judged at the append, so that none is unreadable.
+    fn open(&self) -> Vec<StoredRecord> {
         let opened = RawBatch {
             header: self.header,
             bytes: &self.bytes,
@@ -123,11 +160,20 @@ pub(super) struct AppendRules {
     pub producers: ProducerRules,
 }
 
+/// A transaction that was aborted: its records lie between the two offsets.
+#[derive(Clone, Copy, Debug)]
+struct Aborted {
+    producer_id: i64,
+    first_offset: i64,
+    marker_offset: i64,
+}
+
 /// The log of a partition.
 #[derive(Debug, Default)]
 pub(super) struct PartitionLog {
     batches: VecDeque<StoredBatch>,
     producers: Producers,
+    aborted: Vec<Aborted>,
     start_offset: i64,
     end_offset: i64,
     bytes: usize,
@@ -148,6 +194,81 @@ impl PartitionLog {
 
     pub fn records(&self) -> Vec<StoredRecord> {
         self.batches.iter().flat_map(StoredBatch::records).collect()
+    }
+
+    /// Up to here every transaction is decided.
+    pub fn last_stable_offset(&self) -> i64 {
+        self.producers.first_open().unwrap_or(self.end_offset)
+    }
+
+    /// The records of decided and not aborted transactions, and those of none.
+    pub fn committed_records(&self) -> Vec<StoredRecord> {
+        let stable = self.last_stable_offset();
+        let visible = |batch: &&StoredBatch| {
+            let header = &batch.header;
+            let was_aborted = |aborted: &Aborted| {
+                aborted.producer_id == header.producer_id
+                    && (aborted.first_offset..aborted.marker_offset).contains(&header.base_offset)
+            };
+            batch.last_offset() < stable
+                && !(header.attributes.is_transactional() && self.aborted.iter().any(was_aborted))
+        };
+        let batches = self.batches.iter().filter(visible);
+        batches.flat_map(StoredBatch::records).collect()
+    }
+
+    /// The aborted transactions with records between two offsets.
+    pub fn aborted(&self, from: i64, to: i64) -> Vec<AbortedTransaction> {
+        let within = |a: &&Aborted| a.marker_offset >= from && a.first_offset < to;
+        let aborted = self.aborted.iter().filter(within);
+        aborted
+            .map(|aborted| AbortedTransaction {
+                producer_id: aborted.producer_id,
+                first_offset: aborted.first_offset,
+            })
+            .collect()
+    }
+
+    pub fn producers(&mut self) -> &mut Producers {
+        &mut self.producers
+    }
+
+    /// Ends a producer's transaction.
+    pub fn append_marker(&mut self, marker: &Marker, leader_epoch: i32, wall_millis: i64) {
+        let section = control_record(marker.commit);
+        let header = BatchHeader {
+            base_offset: self.end_offset,
+            partition_leader_epoch: leader_epoch,
+            attributes: Attributes::new(Codec::None, true).with_control(),
+            last_offset_delta: 0,
+            base_timestamp: wall_millis,
+            max_timestamp: wall_millis,
+            producer_id: marker.producer_id,
+            producer_epoch: marker.producer_epoch,
+            record_count: 1,
+            ..BatchHeader::default()
+        };
+        let front = frame(&header, std::slice::from_ref(&section));
+        let stored = StoredBatch {
+            header: BatchHeader::read(&front),
+            bytes: [&front[..], &section].concat().into(),
+        };
+        self.end_transaction(&stored.header, marker.commit);
+        self.bytes += stored.bytes.len();
+        self.end_offset += 1;
+        self.batches.push_back(stored);
+    }
+
+    fn end_transaction(&mut self, marker: &BatchHeader, commit: bool) {
+        let (producer_id, epoch) = (marker.producer_id, marker.producer_epoch);
+        let opened = self.producers.end_transaction(producer_id, epoch);
+        if let Some(first_offset) = opened.filter(|_| !commit) {
+            self.aborted.push(Aborted {
+                producer_id,
+                first_offset,
+                marker_offset: marker.base_offset,
+            });
+        }
     }
 
     /// Judges the records of a Produce request as a broker does, and appends them.
@@ -240,11 +361,19 @@ impl PartitionLog {
         }
         self.start_offset = self.start_offset.min(self.end_offset);
         self.producers.clear();
-        for batch in &self.batches {
-            let header = &batch.header;
-            if header.producer_id >= 0 {
-                self.producers
-                    .remember(header, header.base_offset, header.max_timestamp);
+        self.aborted.clear();
+        let left: Vec<(BatchHeader, Option<Marker>)> = self
+            .batches
+            .iter()
+            .filter(|batch| batch.header.producer_id >= 0)
+            .map(|batch| (batch.header, batch.marker()))
+            .collect();
+        for (header, marker) in left {
+            match marker {
+                Some(marker) => self.end_transaction(&header, marker.commit),
+                None => self
+                    .producers
+                    .remember(&header, header.base_offset, header.max_timestamp),
             }
         }
     }
@@ -253,14 +382,15 @@ impl PartitionLog {
         self.producers.clear();
     }
 
-    /// The batches from the one that holds `offset` on: at least one, then up to `max_bytes`.
-    pub fn read(&self, offset: i64, max_bytes: usize) -> Bytes {
+    /// The batches from the one that holds `offset` on, below `end`: at least one, then up to `max_bytes`.
+    pub fn read(&self, offset: i64, end: i64, max_bytes: usize) -> Bytes {
         let first = self
             .batches
             .partition_point(|batch| batch.last_offset() < offset);
         let mut out = BytesMut::new();
         for batch in self.batches.range(first..) {
-            if !out.is_empty() && out.len() + batch.bytes.len() > max_bytes {
+            let is_full = !out.is_empty() && out.len() + batch.bytes.len() > max_bytes;
+            if is_full || batch.header.base_offset >= end {
                 break;
             }
             out.extend_from_slice(&batch.bytes);
@@ -277,6 +407,16 @@ impl PartitionLog {
             .find(|record| record.timestamp >= timestamp)
             .map(|record| (record.offset, record.timestamp))
     }
+}
+
+/// The records section of a control batch. Its value is a version and the coordinator's epoch.
+fn control_record(commit: bool) -> Bytes {
+    let key = if commit { COMMIT_KEY } else { ABORT_KEY };
+    let (key_length, value_length) = (2 * key.len() as u8, 2 * CONTROL_VALUE.len() as u8);
+    // Attributes, timestamp delta and offset delta before the key; no headers behind the value. Lengths are zigzag.
+    let front = [0, 0, 0, key_length];
+    let body = [&front[..], &key, &[value_length], &CONTROL_VALUE, &[0]].concat();
+    [&[2 * body.len() as u8], &body[..]].concat().into()
 }
 
 fn only_batch(records: &Bytes) -> Result<RawBatch<'_>, Refusal> {

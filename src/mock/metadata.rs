@@ -1,4 +1,4 @@
-//! Metadata and FindCoordinator.
+//! Metadata.
 
 use super::cluster::{BrokerState, MockCluster};
 use super::serve::Call;
@@ -6,9 +6,6 @@ use super::topic::{NO_LEADER, Partition, Topic, TopicConfig, is_valid_name};
 use super::wire;
 use crate::error::ErrorCode;
 use crate::protocol::Uuid;
-use crate::protocol::find_coordinator::{
-    Coordinator, FindCoordinatorRequest, FindCoordinatorResponse,
-};
 use crate::protocol::metadata::{
     MetadataBroker, MetadataPartition, MetadataRequest, MetadataRequestTopic, MetadataResponse,
     MetadataTopic,
@@ -146,38 +143,6 @@ impl MockCluster {
             replica_nodes: vec![partition.leader],
             isr_nodes: vec![partition.leader],
             offline_replicas: Vec::new(),
-        }
-    }
-
-    pub(super) fn find_coordinator(
-        &self,
-        call: &Call<'_>,
-        request: &FindCoordinatorRequest,
-    ) -> FindCoordinatorResponse {
-        let found = self.listed_brokers().next();
-        let coordinator = |key: &String| match (call.errors.code(), found) {
-            (0, Some((node_id, broker))) => Coordinator {
-                key: key.clone(),
-                node_id,
-                host: broker.host.clone(),
-                port: i32::from(broker.port),
-                ..Coordinator::default()
-            },
-            (code, _) => Coordinator {
-                key: key.clone(),
-                node_id: -1,
-                port: -1,
-                error_code: if code == 0 {
-                    wire(ErrorCode::BROKER_NOT_AVAILABLE)
-                } else {
-                    code
-                },
-                ..Coordinator::default()
-            },
-        };
-        FindCoordinatorResponse {
-            throttle_time_ms: call.throttle_ms,
-            coordinators: request.keys.iter().map(coordinator).collect(),
         }
     }
 }

@@ -43,19 +43,28 @@ impl Producer {
     }
 }
 
-/// What a broker of some release makes of a producer.
+/// A producer id whose transaction is being verified, until a batch of it is appended: later batches must not
+/// overtake one that failed meanwhile.
 #[derive(Clone, Copy, Debug)]
+struct Verifying {
+    epoch: i16,
+    lowest_sequence: i32,
+    /// Transactions of version 2.
+    bumps_epoch: bool,
+}
+
+/// What a broker of some release makes of a producer.
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct ProducerRules {
     /// Brokers before 2.5 refuse a producer id that they have no state of, unless it begins with sequence 0.
     pub refuses_unknown: bool,
-    /// The coordinator knows the partition to be in the transaction, or the broker is too old to ask.
-    pub verified: bool,
 }
 
 /// The producer ids of a partition.
 #[derive(Debug, Default)]
 pub(super) struct Producers {
     by_id: BTreeMap<i64, Producer>,
+    verifying: BTreeMap<i64, Verifying>,
 }
 
 /// What is to be done with a batch.
@@ -75,11 +84,6 @@ impl Producers {
         }
         self.judge_epoch(header.producer_id, header.producer_epoch)?;
         let is_transactional = header.attributes.is_transactional();
-        let ongoing = self.is_ongoing(header.producer_id, header.producer_epoch);
-        if is_transactional && !ongoing && !rules.verified {
-            let message = "the batch is not part of an ongoing transaction";
-            return Err(Refusal::new(ErrorCode::INVALID_TXN_STATE, message));
-        }
         self.judge_sequence(header, rules)?;
         if !is_transactional && known.is_some_and(|known| known.open_from.is_some()) {
             let message = "a batch outside of the producer's open transaction";
@@ -117,6 +121,14 @@ impl Producers {
             ))
         };
         let known = self.by_id.get(&id);
+        if let Some(verifying) = self.verifying.get(&id) {
+            if verifying.bumps_epoch && known.is_none() && first != 0 {
+                return out_of_order(0);
+            }
+            if first > verifying.lowest_sequence {
+                return out_of_order(verifying.lowest_sequence);
+            }
+        }
         match known {
             None if rules.refuses_unknown && first != 0 => {
                 let message = format!("nothing is known of producer id {id}");
@@ -136,6 +148,28 @@ impl Producers {
         known.is_some_and(|known| known.epoch == epoch && known.open_from.is_some())
     }
 
+    /// Notes that a batch, or an offset commit, waits for the coordinator to confirm its transaction.
+    pub fn begin_verification(
+        &mut self,
+        producer_id: i64,
+        epoch: i16,
+        sequence: i32,
+        bumps_epoch: bool,
+    ) {
+        let new = Verifying {
+            epoch,
+            lowest_sequence: sequence,
+            bumps_epoch,
+        };
+        let verifying = self.verifying.entry(producer_id).or_insert(new);
+        if epoch == verifying.epoch {
+            verifying.lowest_sequence = verifying.lowest_sequence.min(sequence);
+        } else if epoch > verifying.epoch {
+            verifying.epoch = epoch;
+            verifying.lowest_sequence = sequence;
+        }
+    }
+
     /// Remembers a batch that was judged and appended.
     pub fn remember(&mut self, header: &BatchHeader, base_offset: i64, max_timestamp: i64) {
         let epoch = header.producer_epoch;
@@ -152,12 +186,39 @@ impl Producers {
         });
         if header.attributes.is_transactional() {
             producer.open_from.get_or_insert(base_offset);
+            self.verifying.remove(&header.producer_id);
         }
+    }
+
+    /// Remembers something without a sequence, which is part of a transaction: an offset commit.
+    pub fn open(&mut self, producer_id: i64, epoch: i16) {
+        let producer = self.entry(producer_id, epoch);
+        producer.set_epoch(epoch);
+        producer.open_from.get_or_insert(0);
+        self.verifying.remove(&producer_id);
+    }
+
+    /// Ends a producer's transaction by a marker in `epoch`; its first offset, if it wrote anything here.
+    pub fn end_transaction(&mut self, producer_id: i64, epoch: i16) -> Option<i64> {
+        let producer = self.entry(producer_id, epoch);
+        producer.set_epoch(epoch);
+        let open_from = producer.open_from.take();
+        let next_begun = |v: &Verifying| v.bumps_epoch && v.epoch == epoch;
+        if !self.verifying.get(&producer_id).is_some_and(next_begun) {
+            self.verifying.remove(&producer_id);
+        }
+        open_from
+    }
+
+    /// Where the oldest open transaction begins.
+    pub fn first_open(&self) -> Option<i64> {
+        self.by_id.values().filter_map(|p| p.open_from).min()
     }
 
     /// Forgets every producer id, as a broker does when they expire.
     pub fn clear(&mut self) {
         self.by_id.clear();
+        self.verifying.clear();
     }
 
     fn entry(&mut self, producer_id: i64, epoch: i16) -> &mut Producer {
@@ -195,7 +256,6 @@ mod tests {
 
     const MODERN: ProducerRules = ProducerRules {
         refuses_unknown: false,
-        verified: true,
     };
 
     fn batch(epoch: i16, sequence: i32, records: i32) -> BatchHeader {
@@ -280,7 +340,6 @@ mod tests {
     fn an_old_broker_knows_no_producer_that_begins_in_the_middle() {
         let old = ProducerRules {
             refuses_unknown: true,
-            ..MODERN
         };
         let producers = Producers::default();
         let refusal = producers.judge(&batch(0, 5, 1), &old).expect_err("unknown");

@@ -26,6 +26,10 @@ pub struct RequestEntry {
     pub batches: Vec<ProducedBatch>,
     /// The topics that it names.
     pub topics: Vec<String>,
+    /// The transactional id and the group that it names, or the keys whose coordinators it asks for.
+    pub keys: Vec<String>,
+    /// EndTxn: whether it commits.
+    pub committed: Option<bool>,
 }
 
 /// A partition's part of a Produce request, as its header states it.

@@ -3,7 +3,10 @@
 use super::cluster::MockCluster;
 use super::fault::{Errors, FaultKind, Strike, Touched, When};
 use super::requests::{RequestEntry, produced_batches};
+use crate::protocol::add_offsets_to_txn::AddOffsetsToTxnRequest;
+use crate::protocol::add_partitions_to_txn::AddPartitionsToTxnRequest;
 use crate::protocol::api_versions::ApiVersionsRequest;
+use crate::protocol::end_txn::EndTxnRequest;
 use crate::protocol::fetch::FetchRequest;
 use crate::protocol::find_coordinator::FindCoordinatorRequest;
 use crate::protocol::init_producer_id::InitProducerIdRequest;
@@ -11,6 +14,7 @@ use crate::protocol::list_offsets::ListOffsetsRequest;
 use crate::protocol::metadata::MetadataRequest;
 use crate::protocol::produce::{ProduceRequest, TopicProduceData};
 use crate::protocol::sasl::{SaslAuthenticateRequest, SaslHandshakeRequest};
+use crate::protocol::txn_offset_commit::TxnOffsetCommitRequest;
 use crate::protocol::{self, ApiKey, Message, RequestHeader, Uuid, encode_response_header};
 use bytes::{BufMut, Bytes, BytesMut};
 use std::time::Duration;
@@ -68,19 +72,22 @@ enum Request {
     FindCoordinator(FindCoordinatorRequest),
     ApiVersions,
     InitProducerId(InitProducerIdRequest),
+    AddPartitionsToTxn(AddPartitionsToTxnRequest),
+    AddOffsetsToTxn(AddOffsetsToTxnRequest),
+    TxnOffsetCommit(TxnOffsetCommitRequest),
+    EndTxn(EndTxnRequest),
     SaslHandshake(SaslHandshakeRequest),
     SaslAuthenticate(SaslAuthenticateRequest),
 }
 
 impl Request {
-    /// `None` for an API that the mock does not serve.
-    fn decode(api: ApiKey, version: i16, body: &Bytes) -> Option<protocol::Result<Request>> {
+    fn decode(api: ApiKey, version: i16, body: &Bytes) -> protocol::Result<Request> {
         fn read<M: Message>(
             version: i16,
             body: &Bytes,
             kind: fn(M) -> Request,
-        ) -> Option<protocol::Result<Request>> {
-            Some(M::decode_shared(version, body).map(kind))
+        ) -> protocol::Result<Request> {
+            M::decode_shared(version, body).map(kind)
         }
         match api {
             ApiKey::Produce => read(version, body, Request::Produce),
@@ -92,9 +99,36 @@ impl Request {
                 read(version, body, |_: ApiVersionsRequest| Request::ApiVersions)
             }
             ApiKey::InitProducerId => read(version, body, Request::InitProducerId),
+            ApiKey::AddPartitionsToTxn => read(version, body, Request::AddPartitionsToTxn),
+            ApiKey::AddOffsetsToTxn => read(version, body, Request::AddOffsetsToTxn),
+            ApiKey::TxnOffsetCommit => read(version, body, Request::TxnOffsetCommit),
+            ApiKey::EndTxn => read(version, body, Request::EndTxn),
             ApiKey::SaslHandshake => read(version, body, Request::SaslHandshake),
             ApiKey::SaslAuthenticate => read(version, body, Request::SaslAuthenticate),
-            _ => None,
+        }
+    }
+
+    /// The transactional id and the group that it names, or whatever keys it asks the coordinators of.
+    fn keys(&self) -> Vec<String> {
+        let one = |key: &String| vec![key.clone()];
+        match self {
+            Request::Produce(request) => request.transactional_id.iter().cloned().collect(),
+            Request::FindCoordinator(request) => request.keys.clone(),
+            Request::InitProducerId(request) => request.transactional_id.iter().cloned().collect(),
+            Request::AddPartitionsToTxn(request) => one(&request.transactional_id),
+            Request::EndTxn(request) => one(&request.transactional_id),
+            Request::AddOffsetsToTxn(request) => {
+                vec![request.transactional_id.clone(), request.group_id.clone()]
+            }
+            Request::TxnOffsetCommit(request) => {
+                vec![request.transactional_id.clone(), request.group_id.clone()]
+            }
+            Request::Fetch(_)
+            | Request::ListOffsets(_)
+            | Request::Metadata(_)
+            | Request::ApiVersions
+            | Request::SaslHandshake(_)
+            | Request::SaslAuthenticate(_) => Vec::new(),
         }
     }
 }
@@ -108,6 +142,7 @@ impl MockCluster {
         now: Duration,
         frame: Bytes,
     ) -> Vec<Action> {
+        self.advance(now);
         let close = vec![Action::Close { at: now }];
         let bytes = frame.len();
         let mut body = frame;
@@ -135,7 +170,7 @@ impl MockCluster {
         if sasl.is_some_and(|sasl| !sasl.allows(connection, api, now)) {
             return close;
         }
-        let Some(Ok(request)) = Request::decode(api, head.version, &body) else {
+        let Ok(request) = Request::decode(api, head.version, &body) else {
             return close;
         };
         let touched = self.touched(&request);
@@ -145,8 +180,10 @@ impl MockCluster {
             bytes,
             ..entry
         });
-        let strike = self.faults.strike(api, broker, &touched);
-        self.perform(&head, &request, &strike)
+        let strike = self.faults.strike(api, broker, &touched, &request.keys());
+        let actions = self.perform(&head, &request, &strike);
+        self.advance(now);
+        actions
     }
 
     fn entry(&self, head: &Head, request: &Request, touched: &[Touched]) -> RequestEntry {
@@ -172,6 +209,11 @@ impl MockCluster {
             acks,
             batches,
             topics,
+            keys: request.keys(),
+            committed: match request {
+                Request::EndTxn(end) => Some(end.committed),
+                _ => None,
+            },
         }
     }
 
@@ -240,6 +282,16 @@ impl MockCluster {
             Request::InitProducerId(request) => {
                 self.init_producer_id(call, request).encode(version)
             }
+            Request::AddPartitionsToTxn(request) => {
+                self.add_partitions_to_txn(call, request).encode(version)
+            }
+            Request::AddOffsetsToTxn(request) => {
+                self.add_offsets_to_txn(call, request).encode(version)
+            }
+            Request::TxnOffsetCommit(request) => {
+                self.txn_offset_commit(call, request).encode(version)
+            }
+            Request::EndTxn(request) => self.end_txn(call, request).encode(version),
             Request::SaslHandshake(request) => self.sasl_handshake(call, request).encode(version),
             Request::SaslAuthenticate(request) => {
                 let response = self.sasl_authenticate(call, request);
@@ -288,9 +340,23 @@ impl MockCluster {
                     add(self.topic_name(&name, topic.topic_id), None);
                 }
             }
+            Request::AddPartitionsToTxn(request) => {
+                for topic in &request.topics {
+                    let partitions = topic.partitions.iter();
+                    partitions.for_each(|&p| add(topic.name.clone(), Some(p)));
+                }
+            }
+            Request::TxnOffsetCommit(request) => {
+                for topic in &request.topics {
+                    let partitions = topic.partitions.iter();
+                    partitions.for_each(|p| add(topic.name.clone(), Some(p.partition_index)));
+                }
+            }
             Request::FindCoordinator(_)
             | Request::ApiVersions
             | Request::InitProducerId(_)
+            | Request::AddOffsetsToTxn(_)
+            | Request::EndTxn(_)
             | Request::SaslHandshake(_)
             | Request::SaslAuthenticate(_) => {}
         }

@@ -38,6 +38,10 @@ impl KafkaVersion {
                 (FindCoordinator, 0, 2),
                 (ApiVersions, 0, 2),
                 (InitProducerId, 0, 1),
+                (AddPartitionsToTxn, 0, 1),
+                (AddOffsetsToTxn, 0, 1),
+                (EndTxn, 0, 1),
+                (TxnOffsetCommit, 0, 2),
             ],
             KafkaVersion::V2_8 => &[
                 (Produce, 0, 9),
@@ -47,6 +51,10 @@ impl KafkaVersion {
                 (FindCoordinator, 0, 3),
                 (ApiVersions, 0, 3),
                 (InitProducerId, 0, 4),
+                (AddPartitionsToTxn, 0, 3),
+                (AddOffsetsToTxn, 0, 3),
+                (EndTxn, 0, 3),
+                (TxnOffsetCommit, 0, 3),
             ],
             KafkaVersion::V3_9 => &[
                 (Produce, 0, 11),
@@ -56,6 +64,10 @@ impl KafkaVersion {
                 (FindCoordinator, 0, 6),
                 (ApiVersions, 0, 4),
                 (InitProducerId, 0, 5),
+                (AddPartitionsToTxn, 0, 5),
+                (AddOffsetsToTxn, 0, 4),
+                (EndTxn, 0, 4),
+                (TxnOffsetCommit, 0, 4),
             ],
             KafkaVersion::V4_3 => &[
                 (Produce, 0, 13),
@@ -65,6 +77,10 @@ impl KafkaVersion {
                 (FindCoordinator, 0, 6),
                 (ApiVersions, 0, 4),
                 (InitProducerId, 0, 5),
+                (AddPartitionsToTxn, 0, 5),
+                (AddOffsetsToTxn, 0, 4),
+                (EndTxn, 0, 5),
+                (TxnOffsetCommit, 0, 5),
             ],
         }
     }
@@ -76,6 +92,8 @@ pub(super) struct Offer {
     release: KafkaVersion,
     ranges: BTreeMap<ApiKey, VersionRange>,
     features: Vec<FinalizedFeature>,
+    /// Counts the changes of the features; an answer of a lower one is older.
+    features_epoch: i64,
 }
 
 impl Offer {
@@ -87,11 +105,16 @@ impl Offer {
             .iter()
             .chain(version.sasl_ranges())
             .map(|&(api, min, max)| (api, VersionRange { min, max }));
-        Offer {
+        let mut offer = Offer {
             release: version,
             ranges: ranges.collect(),
             features: Vec::new(),
+            features_epoch: 0,
+        };
+        if version >= KafkaVersion::V4_3 {
+            offer.set_feature("transaction.version", 2);
         }
+        offer
     }
 
     pub fn release(&self) -> KafkaVersion {
@@ -105,13 +128,23 @@ impl Offer {
         };
     }
 
+    /// Finalizes a feature at a level; at 0 it is as if there were none.
     pub fn set_feature(&mut self, name: &str, level: i16) {
+        self.features_epoch += 1;
         self.features.retain(|feature| feature.name != name);
-        self.features.push(FinalizedFeature {
-            name: name.to_owned(),
-            max_version_level: level,
-            min_version_level: level,
-        });
+        if level > 0 {
+            self.features.push(FinalizedFeature {
+                name: name.to_owned(),
+                max_version_level: level,
+                min_version_level: level,
+            });
+        }
+    }
+
+    /// The finalized level of a feature.
+    pub fn feature(&self, name: &str) -> i16 {
+        let found = self.features.iter().find(|feature| feature.name == name);
+        found.map_or(0, |feature| feature.max_version_level)
     }
 
     /// Whether a request of this version is offered and can be served.
@@ -130,7 +163,10 @@ impl MockCluster {
             error_code: call.errors.code(),
             api_keys: offer.ranges.iter().map(listed).collect(),
             throttle_time_ms: call.throttle_ms,
-            finalized_features_epoch: if offer.features.is_empty() { -1 } else { 1 },
+            finalized_features_epoch: match offer.features_epoch {
+                0 => -1,
+                epoch => epoch,
+            },
             finalized_features: offer.features.clone(),
             ..ApiVersionsResponse::default()
         }

@@ -66,6 +66,11 @@ impl Attributes {
         self.0 & Self::TRANSACTIONAL != 0
     }
 
+    /// The attributes of a control batch, as only brokers write them.
+    pub fn with_control(self) -> Self {
+        Attributes(self.0 | Self::CONTROL)
+    }
+
     pub fn is_control(self) -> bool {
         self.0 & Self::CONTROL != 0
     }

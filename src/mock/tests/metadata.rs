@@ -3,7 +3,6 @@
 use super::*;
 use crate::protocol::VersionRange;
 use crate::protocol::VersionSet;
-use crate::protocol::find_coordinator::FindCoordinatorRequest;
 use crate::protocol::metadata::MetadataTopic;
 use proptest::prelude::*;
 
@@ -136,11 +135,15 @@ fn versions_are_negotiated_as_with_the_release_imitated() {
         ask(cluster, 1, version, &request)
     };
     let mut cluster = cluster(1);
-    cluster.set_feature("transaction.version", 2);
     let set = VersionSet::new(&offer(&mut cluster, 4));
     assert_eq!(set.pick(ApiKey::Produce, i16::MAX), Some(13));
-    assert_eq!(set.pick(ApiKey::AddPartitionsToTxn, i16::MAX), None);
+    assert_eq!(set.pick(ApiKey::AddPartitionsToTxn, i16::MAX), Some(3));
+    assert_eq!(set.pick(ApiKey::EndTxn, i16::MAX), Some(5));
     assert_eq!(set.feature("transaction.version"), 2);
+    cluster.set_feature("transaction.version", 0);
+    let lowered = VersionSet::new(&offer(&mut cluster, 4));
+    assert_eq!(lowered.feature("transaction.version"), 0);
+    assert!(lowered.features_epoch() > set.features_epoch());
 
     cluster.set_version(1, KafkaVersion::V2_1);
     let unknown = offer(&mut cluster, 4);
@@ -160,26 +163,6 @@ fn versions_are_negotiated_as_with_the_release_imitated() {
     let set = VersionSet::new(&offer(&mut cluster, 0));
     assert_eq!(set.pick(ApiKey::Metadata, i16::MAX), Some(4));
     assert_eq!(set.pick(ApiKey::InitProducerId, i16::MAX), None);
-}
-
-#[test]
-fn a_coordinator_is_found_in_every_version() {
-    let mut cluster = cluster(2);
-    cluster.set_broker_state(1, BrokerState::Crashed);
-    for version in 0..=6 {
-        let request = FindCoordinatorRequest {
-            key_type: 0,
-            keys: vec!["group".into()],
-        };
-        let answer = ask(&mut cluster, 2, version, &request);
-        assert_eq!(
-            (
-                answer.coordinators[0].error_code,
-                answer.coordinators[0].node_id
-            ),
-            (0, 1)
-        );
-    }
 }
 
 #[test]

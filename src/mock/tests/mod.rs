@@ -1,9 +1,12 @@
 //! Tests of the mock cluster, first without I/O, then over its transports and with foreign clients.
 
+mod coordinators;
 mod faults;
 mod metadata;
 mod produce;
+mod producer;
 mod sasl;
+mod transactions;
 mod transports;
 
 use super::*;
@@ -85,6 +88,10 @@ request!(crate::protocol::list_offsets::ListOffsetsRequest => crate::protocol::l
 request!(crate::protocol::find_coordinator::FindCoordinatorRequest => crate::protocol::find_coordinator::FindCoordinatorResponse);
 request!(crate::protocol::init_producer_id::InitProducerIdRequest => crate::protocol::init_producer_id::InitProducerIdResponse);
 
+request!(crate::protocol::add_partitions_to_txn::AddPartitionsToTxnRequest => crate::protocol::add_partitions_to_txn::AddPartitionsToTxnResponse);
+request!(crate::protocol::add_offsets_to_txn::AddOffsetsToTxnRequest => crate::protocol::add_offsets_to_txn::AddOffsetsToTxnResponse);
+request!(crate::protocol::txn_offset_commit::TxnOffsetCommitRequest => crate::protocol::txn_offset_commit::TxnOffsetCommitResponse);
+request!(crate::protocol::end_txn::EndTxnRequest => crate::protocol::end_txn::EndTxnResponse);
 request!(crate::protocol::sasl::SaslHandshakeRequest => crate::protocol::sasl::SaslHandshakeResponse);
 request!(crate::protocol::sasl::SaslAuthenticateRequest => crate::protocol::sasl::SaslAuthenticateResponse);
 
