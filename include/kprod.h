@@ -1219,9 +1219,17 @@ typedef struct kprod_metrics_t {
      */
     uint64_t requests_in_flight;
     /**
+     * Times that a partition began a sequence under another producer id or epoch (idempotence).
+     */
+    uint64_t sequences_begun;
+    /**
+     * Times that acknowledged records were found to be lost by the cluster (idempotence).
+     */
+    uint64_t data_losses;
+    /**
      * 0.
      */
-    uint64_t reserved[19];
+    uint64_t reserved[17];
 } kprod_metrics_t;
 
 /**
@@ -1315,6 +1323,88 @@ typedef struct kprod_record_t {
  * returned 0, possibly before it returned. `report` dies when it returns. It must not throw, unwind or longjmp.
  */
 typedef void (*kprod_record_fn)(uint64_t context, const struct kprod_delivery_t *report);
+
+/**
+ * Which consumer's offsets are sent: what the consumer says of its group (KIP-447). The caller owns it and what it
+ * points to; everything is borrowed for the call only. Set it up with kprod_group_metadata_init.
+ */
+typedef struct kprod_group_metadata_t {
+    /**
+     * The group's id in UTF-8; not empty.
+     */
+    const char *group_id;
+    /**
+     * The length of group_id in bytes.
+     */
+    int64_t group_id_len;
+    /**
+     * The member's id in UTF-8; empty: no member is checked.
+     */
+    const char *member_id;
+    /**
+     * The length of member_id in bytes.
+     */
+    int64_t member_id_len;
+    /**
+     * The static member's instance id in UTF-8; ignored when group_instance_id_len is KPROD_NULL.
+     */
+    const char *group_instance_id;
+    /**
+     * The length of group_instance_id in bytes, or KPROD_NULL.
+     */
+    int64_t group_instance_id_len;
+    /**
+     * The group's generation or the member's epoch, or -1.
+     */
+    int32_t generation_id;
+    /**
+     * Must be 0.
+     */
+    uint32_t reserved0;
+    /**
+     * Must be 0.
+     */
+    uint64_t reserved[3];
+} kprod_group_metadata_t;
+
+/**
+ * The offset up to which a consumer group has consumed a partition. The caller owns it and what it points to;
+ * everything is borrowed for the call only.
+ */
+typedef struct kprod_group_offset_t {
+    /**
+     * The topic's name in UTF-8, not necessarily NUL-terminated.
+     */
+    const char *topic_name;
+    /**
+     * The length of topic_name in bytes.
+     */
+    int64_t topic_name_len;
+    /**
+     * The next offset to be consumed, 0 or more.
+     */
+    int64_t offset;
+    /**
+     * The committed metadata in UTF-8; ignored when metadata_len is KPROD_NULL.
+     */
+    const char *metadata;
+    /**
+     * The length of metadata in bytes, or KPROD_NULL for none.
+     */
+    int64_t metadata_len;
+    /**
+     * The partition.
+     */
+    int32_t partition;
+    /**
+     * The leader epoch of the last consumed record, or -1.
+     */
+    int32_t leader_epoch;
+    /**
+     * Must be 0.
+     */
+    uint64_t reserved[2];
+} kprod_group_offset_t;
 
 #ifdef __cplusplus
 extern "C" {
@@ -2129,6 +2219,211 @@ int32_t kprod_poll_interrupt(struct kprod_producer_t *producer);
  */
 int32_t kprod_wake_fd(struct kprod_producer_t *producer,
                       int32_t *fd);
+
+/**
+ * Begins a transaction. What is sent until it is committed or aborted becomes visible to consumers that read
+ * committed records at its commit, all at once, or never. The first call (or kprod_start) makes the producer known to
+ * the cluster: it ends what an earlier instance with the same transactional.id left open, and fences that instance
+ * (KIP-98).
+ *
+ * @param producer    borrowed.
+ * @param timeout_ms  the limit; KPROD_TIMEOUT_CONFIGURED: max.block.ms.
+ * @param err         out, optional: an error object, written on failure only.
+ *
+ * Returns: 0: a transaction is open; KPROD_ERR_TIMED_OUT: not yet; call it again, until then none is open.
+ * KPROD_ERR_ILLEGAL_STATE: one is open. _TRANSACTIONAL_ID_AUTHORIZATION_FAILED, _CLUSTER_AUTHORIZATION_FAILED: may be
+ * called again once the permission is there. Fatal: _INVALID_TRANSACTION_TIMEOUT (transaction.timeout.ms is above the
+ * broker's limit), _PRODUCER_FENCED, _INVALID_PRODUCER_EPOCH (a newer instance has taken over), _NOT_SUPPORTED.
+ * KPROD_ERR_ILLEGAL_STATE also when
+ * the producer has no transactional.id, or another transactional call has not ended: the message says what comes
+ * first. KPROD_ERR_INVALID_ARG, _CLOSED, _IN_CALLBACK, _FORKED, _INTERNAL, and what ended the producer for good.
+ * Ownership: *err is the caller's, for kprod_error_free.
+ * Thread-safety: any thread.
+ * Blocking: up to timeout_ms.
+ * Callback context: KPROD_ERR_IN_CALLBACK.
+ * Fork/after close: KPROD_ERR_FORKED in a child of the creating process; KPROD_ERR_CLOSED after close.
+ * Since: 0.1
+ */
+int32_t kprod_begin_transaction(struct kprod_producer_t *producer,
+                                int32_t timeout_ms,
+                                struct kprod_error_t **err);
+
+/**
+ * As kprod_begin_transaction, without waiting: the result is an entry of kind KPROD_KIND_OPERATION.
+ *
+ * @param producer  borrowed.
+ * @param tag       comes back in the entry.
+ *
+ * Returns: 0: one entry follows, within max.block.ms; any other: none does: KPROD_ERR_INVALID_ARG, _ILLEGAL_STATE
+ * (no transactional.id), _CLOSED, what ended the producer for good, _FORKED, _INTERNAL.
+ * Ownership: nothing changes hands.
+ * Thread-safety: any thread.
+ * Blocking: never.
+ * Callback context: allowed.
+ * Fork/after close: KPROD_ERR_FORKED in a child of the creating process; KPROD_ERR_CLOSED after close.
+ * Since: 0.1
+ */
+int32_t kprod_begin_transaction_async(struct kprod_producer_t *producer,
+                                      uint64_t tag);
+
+/**
+ * Commits the transaction: waits for the outcomes of its records, then for the coordinator. It is refused after any
+ * record of the transaction failed.
+ *
+ * @param producer    borrowed.
+ * @param timeout_ms  the limit; KPROD_TIMEOUT_CONFIGURED: max.block.ms.
+ * @param err         out, optional: an error object, written on failure only.
+ *
+ * Returns: 0: committed. KPROD_ERR_TIMED_OUT: the outcome is not known yet and the commit goes on; call it again for its
+ * result: until then every other transactional call is refused. Any error with kprod_error_is_abortable: not
+ * committed; abort. Any with kprod_error_is_fatal (_PRODUCER_FENCED, _INVALID_PRODUCER_EPOCH: a newer instance has
+ * taken over and the transaction is aborted): close the producer. KPROD_ERR_ILLEGAL_STATE: no transaction is open.
+ * KPROD_ERR_ILLEGAL_STATE also when
+ * the producer has no transactional.id, or another transactional call has not ended: the message says what comes
+ * first. KPROD_ERR_INVALID_ARG, _CLOSED, _IN_CALLBACK, _FORKED, _INTERNAL, and what ended the producer for good.
+ * Ownership: *err is the caller's, for kprod_error_free.
+ * Thread-safety: any thread.
+ * Blocking: up to timeout_ms.
+ * Callback context: KPROD_ERR_IN_CALLBACK.
+ * Fork/after close: KPROD_ERR_FORKED in a child of the creating process; KPROD_ERR_CLOSED after close.
+ * Since: 0.1
+ */
+int32_t kprod_commit_transaction(struct kprod_producer_t *producer,
+                                 int32_t timeout_ms,
+                                 struct kprod_error_t **err);
+
+/**
+ * As kprod_commit_transaction, without waiting: the result is an entry of kind KPROD_KIND_OPERATION.
+ *
+ * @param producer  borrowed.
+ * @param tag       comes back in the entry.
+ *
+ * Returns: 0: one entry follows, within max.block.ms; any other: none does: KPROD_ERR_INVALID_ARG, _ILLEGAL_STATE
+ * (no transactional.id), _CLOSED, what ended the producer for good, _FORKED, _INTERNAL.
+ * Ownership: nothing changes hands.
+ * Thread-safety: any thread.
+ * Blocking: never.
+ * Callback context: allowed.
+ * Fork/after close: KPROD_ERR_FORKED in a child of the creating process; KPROD_ERR_CLOSED after close.
+ * Since: 0.1
+ */
+int32_t kprod_commit_transaction_async(struct kprod_producer_t *producer,
+                                       uint64_t tag);
+
+/**
+ * Aborts the transaction: what was not sent is dropped and reported with KPROD_ERR_ABORTED; what is on its way is
+ * waited for; consumers that read committed records see none of it.
+ *
+ * @param producer    borrowed.
+ * @param timeout_ms  the limit; KPROD_TIMEOUT_CONFIGURED: max.block.ms.
+ * @param err         out, optional: an error object, written on failure only.
+ *
+ * Returns: 0: aborted; KPROD_ERR_TIMED_OUT: it goes on; call it again for its result. Any with kprod_error_is_fatal
+ * (_PRODUCER_FENCED, _INVALID_PRODUCER_EPOCH: a newer instance has taken over and has aborted it): close the producer.
+ * KPROD_ERR_ILLEGAL_STATE: no transaction is open. KPROD_ERR_ILLEGAL_STATE also when
+ * the producer has no transactional.id, or another transactional call has not ended: the message says what comes
+ * first. KPROD_ERR_INVALID_ARG, _CLOSED, _IN_CALLBACK, _FORKED, _INTERNAL, and what ended the producer for good.
+ * Ownership: *err is the caller's, for kprod_error_free.
+ * Thread-safety: any thread.
+ * Blocking: up to timeout_ms.
+ * Callback context: KPROD_ERR_IN_CALLBACK.
+ * Fork/after close: KPROD_ERR_FORKED in a child of the creating process; KPROD_ERR_CLOSED after close.
+ * Since: 0.1
+ */
+int32_t kprod_abort_transaction(struct kprod_producer_t *producer,
+                                int32_t timeout_ms,
+                                struct kprod_error_t **err);
+
+/**
+ * As kprod_abort_transaction, without waiting: the result is an entry of kind KPROD_KIND_OPERATION.
+ *
+ * @param producer  borrowed.
+ * @param tag       comes back in the entry.
+ *
+ * Returns: 0: one entry follows, within max.block.ms; any other: none does: KPROD_ERR_INVALID_ARG, _ILLEGAL_STATE
+ * (no transactional.id), _CLOSED, what ended the producer for good, _FORKED, _INTERNAL.
+ * Ownership: nothing changes hands.
+ * Thread-safety: any thread.
+ * Blocking: never.
+ * Callback context: allowed.
+ * Fork/after close: KPROD_ERR_FORKED in a child of the creating process; KPROD_ERR_CLOSED after close.
+ * Since: 0.1
+ */
+int32_t kprod_abort_transaction_async(struct kprod_producer_t *producer,
+                                      uint64_t tag);
+
+/**
+ * Sets a group's metadata to no member, no generation (-1) and no static membership; the group's id becomes empty and
+ * is to be set. Reserved space becomes 0.
+ *
+ * @param group  out; NULL is a no-op.
+ *
+ * Returns: nothing.
+ * Ownership: the struct stays the caller's.
+ * Thread-safety: one thread at a time for one struct.
+ * Blocking: never.
+ * Callback context: allowed.
+ * Fork/after close: allowed.
+ * Since: 0.1
+ */
+void kprod_group_metadata_init(struct kprod_group_metadata_t *group);
+
+/**
+ * Makes the offsets that a consumer group has consumed up to part of the transaction: they are committed with it, or
+ * not at all (KIP-447).
+ *
+ * @param producer    borrowed.
+ * @param offsets     borrowed for the call, with all that they point to; may be NULL when count is 0, which does
+ *                    nothing.
+ * @param count       the number of offsets.
+ * @param group       borrowed for the call, with all that it points to: the consumer's own group metadata; not NULL.
+ * @param timeout_ms  the limit; KPROD_TIMEOUT_CONFIGURED: max.block.ms.
+ * @param err         out, optional: an error object, written on failure only.
+ *
+ * Returns: 0; KPROD_ERR_TIMED_OUT: it goes on: call it again for its result (the offsets of that call are not looked
+ * at), or abort. Abortable: KPROD_ERR_ILLEGAL_GENERATION, _UNKNOWN_MEMBER_ID, _FENCED_INSTANCE_ID,
+ * _GROUP_AUTHORIZATION_FAILED and others with kprod_error_is_abortable. KPROD_ERR_ILLEGAL_STATE: no transaction is
+ * open. KPROD_ERR_INVALID_TOPIC_EXCEPTION: not a topic's name. KPROD_ERR_ILLEGAL_STATE also when
+ * the producer has no transactional.id, or another transactional call has not ended: the message says what comes
+ * first. KPROD_ERR_INVALID_ARG, _CLOSED, _IN_CALLBACK, _FORKED, _INTERNAL, and what ended the producer for good.
+ * Ownership: everything is copied; *err is the caller's, for kprod_error_free.
+ * Thread-safety: any thread.
+ * Blocking: up to timeout_ms.
+ * Callback context: KPROD_ERR_IN_CALLBACK.
+ * Fork/after close: KPROD_ERR_FORKED in a child of the creating process; KPROD_ERR_CLOSED after close.
+ * Since: 0.1
+ */
+int32_t kprod_send_offsets_to_transaction(struct kprod_producer_t *producer,
+                                          const struct kprod_group_offset_t *offsets,
+                                          uint64_t count,
+                                          const struct kprod_group_metadata_t *group,
+                                          int32_t timeout_ms,
+                                          struct kprod_error_t **err);
+
+/**
+ * As kprod_send_offsets_to_transaction, without waiting: the result is an entry of kind KPROD_KIND_OPERATION.
+ *
+ * @param producer  borrowed.
+ * @param offsets   borrowed for the call, with all that they point to; may be NULL when count is 0.
+ * @param count     the number of offsets.
+ * @param group     borrowed for the call, with all that it points to; not NULL.
+ * @param tag       comes back in the entry.
+ *
+ * Returns: 0: one entry follows, within max.block.ms; any other: none does: KPROD_ERR_INVALID_ARG,
+ * _INVALID_TOPIC_EXCEPTION, _ILLEGAL_STATE (no transactional.id), _CLOSED, what ended the producer for good, _FORKED,
+ * _INTERNAL.
+ * Ownership: everything is copied.
+ * Thread-safety: any thread.
+ * Blocking: never.
+ * Callback context: allowed.
+ * Fork/after close: KPROD_ERR_FORKED in a child of the creating process; KPROD_ERR_CLOSED after close.
+ * Since: 0.1
+ */
+int32_t kprod_send_offsets_to_transaction_async(struct kprod_producer_t *producer,
+                                                const struct kprod_group_offset_t *offsets,
+                                                uint64_t count,
+                                                const struct kprod_group_metadata_t *group,
+                                                uint64_t tag);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -32,3 +32,4 @@ pub mod record;
 pub mod sender;
 #[allow(unsafe_code)]
 pub mod sys;
+pub mod transaction;

@@ -33,6 +33,10 @@ fn layout() -> String {
             topic_name, topic_name_len, key, key_len, value, value_len, available, available_count, partition_count,
             topic, reserved0, reserved
         }
+        kprod_group_offset_t { topic_name, topic_name_len, offset, metadata, metadata_len, partition, leader_epoch, reserved }
+        kprod_group_metadata_t {
+            group_id, group_id_len, member_id, member_id_len, group_instance_id, group_instance_id_len, generation_id, reserved0, reserved
+        }
         kprod_metrics_t { records_delivered, requests_in_flight, reserved }
     }
     text

@@ -162,7 +162,7 @@ impl Accepted {
             log_append_time: None,
             log_start_offset: -1,
             error,
-            flags: error.report_flags() | Outcome::persistence_flag(persistence),
+            flags: self.hub.failure_flags(error) | Outcome::persistence_flag(persistence),
             detail,
         }
     }

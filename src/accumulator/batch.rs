@@ -12,7 +12,7 @@ use crate::completion::{RecordMeta, SendCallback};
 use crate::config::{Compression, CompressionType};
 use crate::error::ErrorCode;
 use crate::record::encode::{Payload, SLACK};
-use crate::record::{Attributes, BatchHeader, Codec, HEADER_LEN, compression, frame};
+use crate::record::{Attributes, BatchHeader, Codec, HEADER_LEN, Stamp, compression, frame};
 
 /// Records added to the metadata's capacity at a time, at least.
 const META_STEP: usize = 16;
@@ -101,6 +101,8 @@ pub struct Batch {
     records: Records,
     reserved: Reservation,
     pub attempts: Attempts,
+    /// Its place in the sequence of an idempotent producer, from its first request on.
+    stamp: Option<Stamp>,
 }
 
 /// What has been tried with a batch so far.
@@ -146,7 +148,13 @@ impl Batch {
             records: Records::Raw(SmallVec::new()),
             reserved,
             attempts: Attempts::default(),
+            stamp: None,
         })
+    }
+
+    /// Its place in the order of its partition.
+    pub fn place(&self) -> (u64, u32) {
+        (self.number, self.first)
     }
 
     pub fn record_count(&self) -> usize {
@@ -340,20 +348,38 @@ impl Batch {
         Some((header, sealed))
     }
 
+    pub fn stamp(&self) -> Option<Stamp> {
+        self.stamp
+    }
+
+    /// Gives the batch its place, or takes it away. A header that was written for another is dropped: so only for a
+    /// batch that is known not to be in the log.
+    pub fn set_stamp(&mut self, stamp: Option<Stamp>) {
+        if self.stamp == stamp {
+            return;
+        }
+        self.stamp = stamp;
+        self.records = match std::mem::replace(&mut self.records, Records::Sealing) {
+            Records::Framed { sealed, .. } => Records::Sealed(sealed),
+            other => other,
+        };
+    }
+
     fn header(&self, sealed: &Sealed) -> BatchHeader {
+        let stamp = self.stamp.unwrap_or(Stamp::NONE);
         BatchHeader {
             base_offset: 0,
             batch_length: 0,
             partition_leader_epoch: -1,
             magic: 2,
             crc: 0,
-            attributes: Attributes::new(sealed.codec, false),
+            attributes: Attributes::new(sealed.codec, stamp.transactional),
             last_offset_delta: self.record_count() as i32 - 1,
             base_timestamp: self.base_timestamp,
             max_timestamp: self.max_timestamp,
-            producer_id: -1,
-            producer_epoch: -1,
-            base_sequence: -1,
+            producer_id: stamp.producer_id,
+            producer_epoch: stamp.producer_epoch,
+            base_sequence: stamp.base_sequence,
             record_count: self.record_count() as i32,
         }
     }

@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use super::topic::Topic;
 use crate::completion::Operation;
+use crate::transaction::{Call, Offsets};
 
 /// One request to the engine.
 #[derive(Debug)]
@@ -28,6 +29,13 @@ pub enum Command {
         queued: bool,
         in_flight: bool,
         operation: Operation,
+    },
+    /// Begin, end or add offsets to a transaction.
+    Transaction {
+        call: Call,
+        offsets: Option<Box<Offsets>>,
+        operation: Operation,
+        deadline: Instant,
     },
     /// Fail with CLOSED whatever is unfinished at the deadline, then end.
     Close { deadline: Instant },

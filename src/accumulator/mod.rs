@@ -19,6 +19,8 @@ mod topics;
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
+
 pub use accepted::{Accepted, Finished, publish};
 pub use batch::{Attempts, Batch, Sealed};
 pub use choose::Choice;
@@ -65,6 +67,15 @@ pub struct Accumulator {
     pub topics: Topics,
     pub rng: Rng,
     seal_thread: Arc<SealThread>,
+    standing: Mutex<Standing>,
+}
+
+/// The gate that all partitions and topics have.
+#[derive(Clone, Copy, Debug)]
+struct Standing {
+    gate: Gate,
+    /// It stays shut: the producer closes or has failed.
+    for_good: bool,
 }
 
 impl Accumulator {
@@ -74,6 +85,11 @@ impl Accumulator {
         hub: Arc<Completions>,
         rng: Rng,
     ) -> Arc<Self> {
+        // A transactional producer accepts records within a transaction only.
+        let gate = match config.transactional_id {
+            Some(_) => Gate::Shut(ErrorCode::ILLEGAL_STATE),
+            None => Gate::Open,
+        };
         let announce = hub.clone();
         let memory = Memory::new(config.buffer_memory, Box::new(move || announce.writable()));
         Arc::new(Accumulator {
@@ -92,6 +108,10 @@ impl Accumulator {
             topics: Topics::default(),
             rng,
             seal_thread: SealThread::new(config.compression),
+            standing: Mutex::new(Standing {
+                gate,
+                for_good: false,
+            }),
         })
     }
 
@@ -199,14 +219,50 @@ impl Accumulator {
         choose(&loads, self.partitioner.adaptive, &self.rng).unwrap_or(0)
     }
 
-    /// Shuts every gate: nothing is accepted after this returns.
+    /// Shuts every gate for good: nothing is accepted after this returns.
     pub fn shut(&self, reason: ErrorCode) {
+        let mut standing = self.standing.lock();
+        *standing = Standing {
+            gate: Gate::Shut(reason),
+            for_good: true,
+        };
+        self.sweep(standing.gate);
+    }
+
+    /// Opens or shuts every gate; false if they are shut for good.
+    pub fn set_gate(&self, gate: Gate) -> bool {
+        let mut standing = self.standing.lock();
+        if standing.for_good {
+            return false;
+        }
+        standing.gate = gate;
+        self.sweep(gate);
+        true
+    }
+
+    fn sweep(&self, gate: Gate) {
         for topic in self.topics.iter() {
-            topic.shut(reason);
+            topic.set_gate(gate);
             for partition in topic.partitions() {
-                partition.shut(reason);
+                partition.set_gate(gate);
             }
         }
+    }
+
+    /// The handle of a topic, made if need be.
+    pub fn add_topic(&self, name: &str) -> u32 {
+        let standing = self.standing.lock();
+        self.topics.find_or_add(name, standing.gate)
+    }
+
+    /// Makes a partition of the topic, with the next index. Called by the engine alone.
+    pub fn add_partition(&self, topic: &Topic) -> Arc<Partition> {
+        let standing = self.standing.lock();
+        let id = self.topics.next_partition_id();
+        let index = topic.known_partitions() as i32;
+        let partition = Partition::new(id, topic.handle, index, standing.gate);
+        topic.add_partition(partition.clone());
+        partition
     }
 
     pub fn stop_threads(&self) {

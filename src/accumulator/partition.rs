@@ -420,11 +420,11 @@ impl Partition {
         taken
     }
 
-    /// From now on no record is accepted here; what is queued stays.
-    pub fn shut(&self, reason: ErrorCode) {
+    /// From now on records are accepted here, or not; what is queued stays.
+    pub fn set_gate(&self, gate: Gate) {
         let mut queue = self.queue.lock();
         if !matches!(queue.gate, Gate::Ended(_)) {
-            queue.gate = Gate::Shut(reason);
+            queue.gate = gate;
         }
     }
 

@@ -76,7 +76,7 @@ pub enum Park {
 }
 
 impl Topic {
-    pub fn new(handle: u32, name: Arc<str>) -> Arc<Self> {
+    pub fn new(handle: u32, name: Arc<str>, gate: Gate) -> Arc<Self> {
         Arc::new(Topic {
             handle,
             name,
@@ -86,7 +86,7 @@ impl Topic {
             count: AtomicI32::new(0),
             available: RwLock::new(Arc::from([])),
             state: Mutex::new(State {
-                gate: Gate::Open,
+                gate,
                 parked: VecDeque::new(),
                 error: None,
                 answers: 0,
@@ -142,9 +142,9 @@ impl Topic {
         self.last_used.load(Ordering::Relaxed)
     }
 
-    /// Refuses records from now on; those that are parked stay.
-    pub fn shut(&self, reason: ErrorCode) {
-        self.state.lock().gate = Gate::Shut(reason);
+    /// Accepts records from now on, or refuses them; those that are parked stay.
+    pub fn set_gate(&self, gate: Gate) {
+        self.state.lock().gate = gate;
         self.changed.notify_all();
     }
 

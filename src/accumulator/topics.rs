@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::RwLock;
 
+use super::Gate;
 use super::append_vec::AppendVec;
 use super::topic::Topic;
 
@@ -28,20 +29,17 @@ impl Topics {
         self.by_name.read().get(name).copied()
     }
 
-    /// The topic's handle, and whether it is new.
-    pub fn find_or_add(&self, name: &str) -> (u32, bool) {
-        if let Some(handle) = self.find(name) {
-            return (handle, false);
-        }
+    /// The topic's handle; a new one has the gate given.
+    pub fn find_or_add(&self, name: &str, gate: Gate) -> u32 {
         let mut names = self.by_name.write();
         if let Some(handle) = names.get(name) {
-            return (*handle, false);
+            return *handle;
         }
         let name: Arc<str> = name.into();
         let handle = self.by_handle.len() as u32 + 1;
-        self.by_handle.push(Topic::new(handle, name.clone()));
+        self.by_handle.push(Topic::new(handle, name.clone(), gate));
         names.insert(name, handle);
-        (handle, true)
+        handle
     }
 
     pub fn is_empty(&self) -> bool {
@@ -71,9 +69,9 @@ mod tests {
     #[test]
     fn a_name_has_one_handle() {
         let topics = Topics::default();
-        assert_eq!(topics.find_or_add("a"), (1, true));
-        assert_eq!(topics.find_or_add("b"), (2, true));
-        assert_eq!(topics.find_or_add("a"), (1, false));
+        assert_eq!(topics.find_or_add("a", Gate::Open), 1);
+        assert_eq!(topics.find_or_add("b", Gate::Open), 2);
+        assert_eq!(topics.find_or_add("a", Gate::Open), 1);
         assert_eq!(&*topics.get(2).unwrap().name, "b");
         assert!(topics.get(0).is_none());
         assert!(topics.get(3).is_none());

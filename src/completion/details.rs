@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use parking_lot::Mutex;
 
-use crate::error::{Error, ErrorCode};
+use crate::error::Error;
 
 /// How many failures back a message can be asked for.
 pub const KEPT: usize = 1024;
@@ -23,8 +23,7 @@ struct State {
 
 impl Details {
     /// Keeps an error and gives the number to ask for it with.
-    pub fn keep(&self, code: ErrorCode, message: impl Into<String>) -> u64 {
-        let error = Error::new(code, message);
+    pub fn keep(&self, error: Error) -> u64 {
         let mut state = self.state.lock();
         if state.errors.len() == KEPT {
             state.errors.pop_front();
@@ -46,16 +45,21 @@ impl Details {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::ErrorCode;
+
+    fn failure(message: &str) -> Error {
+        Error::new(ErrorCode::NO_BROKERS, message)
+    }
 
     #[test]
     fn the_last_1024_can_be_asked_for() {
         let details = Details::default();
         assert_eq!(details.get(0), None);
         assert_eq!(details.get(1), None);
-        let first = details.keep(ErrorCode::NO_BROKERS, "first");
+        let first = details.keep(failure("first"));
         assert_eq!(details.get(first).unwrap().message, "first");
         for n in 0..KEPT {
-            details.keep(ErrorCode::NO_BROKERS, n.to_string());
+            details.keep(failure(&n.to_string()));
         }
         assert_eq!(details.get(first), None);
         assert_eq!(details.get(first + 1).unwrap().message, "0");

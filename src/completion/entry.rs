@@ -30,12 +30,19 @@ impl Outcome {
         (persistence as u32) << flags::PERSISTENCE_SHIFT
     }
 
+    /// The broker has the batch and has forgotten where.
+    #[inline]
+    fn is_known_by_repetition(&self) -> bool {
+        let persisted = Outcome::persistence_flag(Persistence::Persisted);
+        self.base_offset < 0 && self.flags & persisted != 0
+    }
+
     /// The report of the record `index` places behind the first.
     #[inline]
     fn report(&self, index: usize, meta: &RecordMeta) -> Report {
         let succeeded = self.error == ErrorCode::OK;
         let (timestamp, timestamp_type) = match self.log_append_time {
-            _ if !succeeded => (-1, TimestampType::None),
+            _ if !succeeded || self.is_known_by_repetition() => (-1, TimestampType::None),
             Some(time) => (time, TimestampType::LogAppendTime),
             None => (meta.timestamp, TimestampType::CreateTime),
         };

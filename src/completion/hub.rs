@@ -5,6 +5,7 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::callback::{CallbackThread, DeliveryCallback, Job, RecordCallback};
@@ -14,7 +15,7 @@ use super::queue::ReportQueue;
 use super::report::{Report, ReportKind};
 use super::waiter::Waiter;
 use crate::config::DeliveryReports;
-use crate::error::{Error, ErrorCode};
+use crate::error::{Class, Error, ErrorCode};
 
 /// Who hears of the result of an operation that does not concern a record.
 pub enum Completer {
@@ -65,6 +66,15 @@ pub struct Completions {
     details: Details,
     writable_wanted: AtomicBool,
     pub fates: Fates,
+    /// In a transactional producer: what failed first since it was last asked for.
+    transaction: Option<FirstFailure>,
+}
+
+/// A transaction with a failed record is not to be committed, wherever the record failed.
+#[derive(Debug, Default)]
+struct FirstFailure {
+    any: AtomicBool,
+    error: Mutex<Option<Error>>,
 }
 
 impl Completions {
@@ -85,7 +95,53 @@ impl Completions {
             details: Details::default(),
             writable_wanted: AtomicBool::new(false),
             fates: Fates::default(),
+            transaction: None,
         }
+    }
+
+    /// As the hub of a transactional producer.
+    pub fn transactional(self, transactional: bool) -> Self {
+        Completions {
+            transaction: transactional.then(FirstFailure::default),
+            ..self
+        }
+    }
+
+    /// What a failed record's report says is to be done: in a transaction, to abort it.
+    pub fn failure_flags(&self, code: ErrorCode) -> u32 {
+        self.failure_class(code).report_flags()
+    }
+
+    fn failure_class(&self, code: ErrorCode) -> Class {
+        match code.class() {
+            Class::Fatal => Class::Fatal,
+            _ if self.transaction.is_some() && !is_end(code) => Class::Abortable,
+            class => class,
+        }
+    }
+
+    /// The first failure of a record since the last call.
+    pub fn take_first_failure(&self) -> Option<Error> {
+        let first = self.transaction.as_ref()?;
+        first.any.load(Ordering::Acquire).then_some(())?;
+        let error = first.error.lock().take();
+        first.any.store(false, Ordering::Release);
+        error
+    }
+
+    fn note_failure(&self, outcome: &Outcome) {
+        let Some(first) = &self.transaction else {
+            return;
+        };
+        if outcome.error == ErrorCode::OK || is_end(outcome.error) {
+            return;
+        }
+        let mut error = first.error.lock();
+        error.get_or_insert_with(|| {
+            let known = self.details.get(outcome.detail);
+            known.unwrap_or_else(|| Error::new(outcome.error, outcome.error.text()))
+        });
+        first.any.store(true, Ordering::Release);
     }
 
     /// An empty list for at least this many records' metadata.
@@ -118,7 +174,8 @@ impl Completions {
 
     /// Keeps the message of a failure for `error_detail`.
     pub fn detail(&self, code: ErrorCode, message: impl Into<String>) -> u64 {
-        self.details.keep(code, message)
+        let error = Error::new(code, message);
+        self.details.keep(error.of_class(self.failure_class(code)))
     }
 
     pub fn error_detail(&self, detail: u64) -> Option<Error> {
@@ -146,6 +203,7 @@ impl Completions {
             _ => &self.fates.failed,
         };
         fate.fetch_add(records, Ordering::Relaxed);
+        self.note_failure(&batch.outcome);
     }
 
     fn route(
@@ -208,9 +266,10 @@ impl Completions {
                         ..notice(ReportKind::Operation, tag, ErrorCode::OK, 0, 0)
                     },
                     Err(error) => {
-                        let detail = self.details.keep(error.code, error.message);
-                        let flags = error.code.report_flags();
-                        notice(ReportKind::Operation, tag, error.code, flags, detail)
+                        let flags = error.class.report_flags();
+                        let code = error.code;
+                        let detail = self.details.keep(error);
+                        notice(ReportKind::Operation, tag, code, flags, detail)
                     }
                 };
                 self.to_sink(vec![Entry::single(report)]);
@@ -257,8 +316,8 @@ impl Completions {
     /// Tells of something that happened to the producer, if events are asked for.
     pub fn event(&self, error: &Error) {
         if self.events {
-            let detail = self.details.keep(error.code, error.message.clone());
-            let flags = error.code.report_flags();
+            let detail = self.details.keep(error.clone());
+            let flags = error.class.report_flags();
             let report = notice(ReportKind::Event, 0, error.code, flags, detail);
             self.to_sink(vec![Entry::single(report)]);
         }
@@ -295,6 +354,14 @@ impl Completions {
     pub fn close(&self) {
         self.queue.close();
     }
+}
+
+/// Whether the code tells of the transaction's or the producer's end, and not of a failure that is news to it.
+fn is_end(code: ErrorCode) -> bool {
+    matches!(
+        code,
+        ErrorCode::ABORTED | ErrorCode::CLOSED | ErrorCode::FATAL
+    )
 }
 
 impl std::fmt::Debug for Completer {

@@ -55,6 +55,10 @@ fn producer(
         enable_idempotence: settings.flag("enable.idempotence"),
         transactional_id: settings.text("transactional.id"),
         transaction_timeout: settings.millis("transaction.timeout.ms"),
+        data_loss: match settings.word("kprod.data.loss") {
+            "stop" => DataLoss::Stop,
+            _ => DataLoss::Continue,
+        },
         linger: Duration::from_micros(settings.micros("linger.ms").unsigned_abs()),
         batch_size: settings.number("batch.size"),
         buffer_memory: settings.number("buffer.memory"),

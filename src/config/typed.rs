@@ -26,6 +26,15 @@ impl Acks {
     }
 }
 
+/// What a producer does when the cluster is seen to have lost acknowledged records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DataLoss {
+    /// Tells of it and goes on, with a new sequence.
+    Continue,
+    /// Fails for good.
+    Stop,
+}
+
 /// A codec for the records of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CompressionType {
@@ -277,6 +286,7 @@ pub struct ProducerConfig {
     pub enable_idempotence: bool,
     pub transactional_id: Option<String>,
     pub transaction_timeout: Duration,
+    pub data_loss: DataLoss,
 
     pub linger: Duration,
     pub batch_size: usize,

@@ -105,9 +105,16 @@ impl ErrorCode {
         self.class() == Class::Fatal
     }
 
+    /// The bits of its class, see [`Class::report_flags`].
+    pub fn report_flags(self) -> u32 {
+        self.class().report_flags()
+    }
+}
+
+impl Class {
     /// The class as the bits of a report's flags: 1 retriable, 2 abortable, 4 fatal.
     pub fn report_flags(self) -> u32 {
-        match self.class() {
+        match self {
             Class::Permanent => 0,
             Class::Retriable => 1,
             Class::Abortable => 2,
@@ -135,6 +142,8 @@ impl fmt::Display for ErrorCode {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
     pub code: ErrorCode,
+    /// What it leaves the user to do, here.
+    pub class: Class,
     pub message: String,
 }
 
@@ -142,8 +151,14 @@ impl Error {
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
         Error {
             code,
+            class: code.class(),
             message: message.into(),
         }
+    }
+
+    /// The same error where it means more or less than its code alone.
+    pub fn of_class(self, class: Class) -> Self {
+        Error { class, ..self }
     }
 }
 

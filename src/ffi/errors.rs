@@ -4,7 +4,7 @@ use std::ffi::{CString, c_char};
 use std::sync::OnceLock;
 
 use super::boundary::contained;
-use crate::error::{self, Error, ErrorCode, ErrorInfo};
+use crate::error::{self, Class, Error, ErrorCode, ErrorInfo};
 
 /// An error with its message, handed out by calls that can afford one. The caller frees it with kprod_error_free; it
 /// belongs to no producer and may outlive it. Not to be used from two threads at once while it is being freed.
@@ -14,6 +14,7 @@ pub struct kprod_error_t {
 
 struct ErrorObject {
     code: ErrorCode,
+    class: Class,
     message: CString,
 }
 
@@ -34,6 +35,7 @@ pub(super) unsafe fn write_error(error: Error, err: *mut *mut kprod_error_t) {
     }
     let object = Box::new(ErrorObject {
         code: error.code,
+        class: error.class,
         message: c_string(&error.message),
     });
     // SAFETY: not NULL, and so writable, as the caller promises.
@@ -166,7 +168,7 @@ pub unsafe extern "C" fn kprod_error_message(err: *const kprod_error_t) -> *cons
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kprod_error_is_retriable(err: *const kprod_error_t) -> i32 {
     // SAFETY: the header's contract.
-    unsafe { borrow(err) }.map_or(0, |error| error.code.is_retriable().into())
+    unsafe { borrow(err) }.map_or(0, |error| (error.class == Class::Retriable).into())
 }
 
 /// Whether the transaction must be aborted.
@@ -183,7 +185,7 @@ pub unsafe extern "C" fn kprod_error_is_retriable(err: *const kprod_error_t) -> 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kprod_error_is_abortable(err: *const kprod_error_t) -> i32 {
     // SAFETY: the header's contract.
-    unsafe { borrow(err) }.map_or(0, |error| error.code.is_abortable().into())
+    unsafe { borrow(err) }.map_or(0, |error| (error.class == Class::Abortable).into())
 }
 
 /// Whether the producer is of no more use: close and destroy it.
@@ -200,7 +202,7 @@ pub unsafe extern "C" fn kprod_error_is_abortable(err: *const kprod_error_t) -> 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kprod_error_is_fatal(err: *const kprod_error_t) -> i32 {
     // SAFETY: the header's contract.
-    unsafe { borrow(err) }.map_or(0, |error| error.code.is_fatal().into())
+    unsafe { borrow(err) }.map_or(0, |error| (error.class == Class::Fatal).into())
 }
 
 /// Frees an error object.

@@ -182,10 +182,12 @@ pub(super) fn metrics(from: Metrics) -> kprod_metrics_t {
         throttle_ms: from.throttle_ms,
         metadata_requests: from.metadata_requests,
         connections_opened: from.connections_opened,
+        sequences_begun: from.sequences_begun,
+        data_losses: from.data_losses,
         buffer_available: from.buffer_available,
         reports_queued: from.reports_queued,
         requests_in_flight: from.requests_in_flight,
-        reserved: [0; 19],
+        reserved: [0; 17],
     }
 }
 

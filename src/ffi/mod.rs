@@ -16,6 +16,7 @@ mod marshal;
 mod mock;
 mod producer;
 mod send;
+mod transaction;
 mod types;
 mod version;
 
@@ -49,6 +50,13 @@ pub use producer::{
 pub use send::{
     kprod_record_init, kprod_send, kprod_send_many, kprod_send_wait, kprod_send_with_callback,
     kprod_try_send,
+};
+
+pub use transaction::{
+    kprod_abort_transaction, kprod_abort_transaction_async, kprod_begin_transaction,
+    kprod_begin_transaction_async, kprod_commit_transaction, kprod_commit_transaction_async,
+    kprod_group_metadata_init, kprod_send_offsets_to_transaction,
+    kprod_send_offsets_to_transaction_async,
 };
 
 pub use completion::{kprod_poll, kprod_poll_interrupt, kprod_wake_fd};

@@ -20,7 +20,7 @@ fn invalid(message: &str) -> Error {
     Error::new(ErrorCode::INVALID_ARG, message)
 }
 
-fn slow_timeout(timeout_ms: i32) -> Result<Timeout, Error> {
+pub(super) fn slow_timeout(timeout_ms: i32) -> Result<Timeout, Error> {
     timeout(timeout_ms).map_err(|_| invalid("timeout_ms is below -1"))
 }
 

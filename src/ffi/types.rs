@@ -207,14 +207,80 @@ pub struct kprod_metrics_t {
     pub reports_queued: u64,
     /// Gauge: Produce requests without an answer yet.
     pub requests_in_flight: u64,
+    /// Times that a partition began a sequence under another producer id or epoch (idempotence).
+    pub sequences_begun: u64,
+    /// Times that acknowledged records were found to be lost by the cluster (idempotence).
+    pub data_losses: u64,
     /// 0.
-    pub reserved: [u64; 19],
+    pub reserved: [u64; 17],
 }
 
 /// Tells the outcomes of `count` records or operations, in order within each partition. Called on the producer's
 /// callback thread, one call at a time; `reports` dies when it returns. It must not throw, unwind or longjmp.
 pub type kprod_delivery_fn =
     Option<unsafe extern "C" fn(context: u64, reports: *const kprod_delivery_t, count: u64)>;
+
+/// The offset up to which a consumer group has consumed a partition. The caller owns it and what it points to;
+/// everything is borrowed for the call only.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct kprod_group_offset_t {
+    /// The topic's name in UTF-8, not necessarily NUL-terminated.
+    pub topic_name: *const core::ffi::c_char,
+    /// The length of topic_name in bytes.
+    pub topic_name_len: i64,
+    /// The next offset to be consumed, 0 or more.
+    pub offset: i64,
+    /// The committed metadata in UTF-8; ignored when metadata_len is KPROD_NULL.
+    pub metadata: *const core::ffi::c_char,
+    /// The length of metadata in bytes, or KPROD_NULL for none.
+    pub metadata_len: i64,
+    /// The partition.
+    pub partition: i32,
+    /// The leader epoch of the last consumed record, or -1.
+    pub leader_epoch: i32,
+    /// Must be 0.
+    pub reserved: [u64; 2],
+}
+
+/// Which consumer's offsets are sent: what the consumer says of its group (KIP-447). The caller owns it and what it
+/// points to; everything is borrowed for the call only. Set it up with kprod_group_metadata_init.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct kprod_group_metadata_t {
+    /// The group's id in UTF-8; not empty.
+    pub group_id: *const core::ffi::c_char,
+    /// The length of group_id in bytes.
+    pub group_id_len: i64,
+    /// The member's id in UTF-8; empty: no member is checked.
+    pub member_id: *const core::ffi::c_char,
+    /// The length of member_id in bytes.
+    pub member_id_len: i64,
+    /// The static member's instance id in UTF-8; ignored when group_instance_id_len is KPROD_NULL.
+    pub group_instance_id: *const core::ffi::c_char,
+    /// The length of group_instance_id in bytes, or KPROD_NULL.
+    pub group_instance_id_len: i64,
+    /// The group's generation or the member's epoch, or -1.
+    pub generation_id: i32,
+    /// Must be 0.
+    pub reserved0: u32,
+    /// Must be 0.
+    pub reserved: [u64; 3],
+}
+
+impl kprod_group_metadata_t {
+    pub(super) const EMPTY: Self = kprod_group_metadata_t {
+        group_id: std::ptr::null(),
+        group_id_len: 0,
+        member_id: std::ptr::null(),
+        member_id_len: 0,
+        group_instance_id: std::ptr::null(),
+        group_instance_id_len: -1,
+        generation_id: -1,
+        reserved0: 0,
+        reserved: [0; 3],
+    };
+}
 
 /// Tells the outcome of one record: called once, on the producer's callback thread, if and only if the send
 /// returned 0, possibly before it returned. `report` dies when it returns. It must not throw, unwind or longjmp.
@@ -257,6 +323,13 @@ mod layout {
         assert!(offset_of!(kprod_record_t, topic_name) == 72);
         assert!(offset_of!(kprod_record_t, topic_name_len) == 80);
         assert!(offset_of!(kprod_record_t, reserved) == 88);
+
+        assert!(size_of::<kprod_group_offset_t>() == 64);
+        assert!(offset_of!(kprod_group_offset_t, partition) == 40);
+        assert!(offset_of!(kprod_group_offset_t, reserved) == 48);
+        assert!(size_of::<kprod_group_metadata_t>() == 80);
+        assert!(offset_of!(kprod_group_metadata_t, generation_id) == 48);
+        assert!(offset_of!(kprod_group_metadata_t, reserved) == 56);
 
         assert!(size_of::<kprod_delivery_t>() == 80);
         assert!(align_of::<kprod_delivery_t>() == 8);

@@ -35,6 +35,8 @@ pub struct Environment {
     pub on_current_runtime: bool,
     /// Called at each turn of the engine, on its thread: a test can stop or break it there.
     pub each_turn: Option<EachTurn>,
+    /// Where the sequences of an idempotent producer begin: 0, but in tests of their end.
+    pub first_sequence: i32,
 }
 
 /// The thread `kprod-io`, or the task in its place.
@@ -53,6 +55,7 @@ impl Environment {
             rng: Rng::from_os(),
             on_current_runtime: false,
             each_turn: None,
+            first_sequence: 0,
         }
     }
 }
@@ -69,23 +72,18 @@ impl Producer {
         mut config: ProducerConfig,
         callbacks: Callbacks,
     ) -> Result<Producer, Error> {
-        if config.enable_idempotence || config.transactional_id.is_some() {
-            return Err(Error::new(
-                ErrorCode::NOT_SUPPORTED,
-                "enable.idempotence and transactional.id are not supported by this version",
-            ));
-        }
         if config.client_id.is_none() {
             let number = 1 + PRODUCERS.fetch_add(1, Ordering::Relaxed);
             config.client_id = Some(format!("kprod-{number}"));
         }
         let mock = embedded_mock(&mut config)?;
-        let hub = Arc::new(Completions::new(
+        let hub = Completions::new(
             config.delivery_reports,
             config.events,
             config.delivery_queue_max as u64,
             callbacks.delivery,
-        ));
+        );
+        let hub = Arc::new(hub.transactional(config.transactional_id.is_some()));
         hub.start().map_err(no_thread)?;
         let log = Logger::new(hub.clone(), config.log_level, callbacks.log);
         let rng = environment.rng.split();
@@ -105,7 +103,8 @@ impl Producer {
             ended: ended.clone(),
         };
         let engine = Engine::new(shared.clone(), network, inbox, environment.rng)
-            .at_each_turn(environment.each_turn);
+            .at_each_turn(environment.each_turn)
+            .with_first_sequence(environment.first_sequence);
         let thread = if environment.on_current_runtime {
             tokio::spawn(async move {
                 engine.run().await;

@@ -19,6 +19,10 @@ pub struct Metrics {
     pub throttle_ms: u64,
     pub metadata_requests: u64,
     pub connections_opened: u64,
+    /// Times that a partition began a sequence under another producer id or epoch.
+    pub sequences_begun: u64,
+    /// Times that acknowledged records were found to be lost by the cluster.
+    pub data_losses: u64,
     /// Gauge: bytes of `buffer.memory` that are free.
     pub buffer_available: u64,
     /// Gauge: reports that nobody has read yet.
@@ -42,6 +46,8 @@ impl Metrics {
             throttle_ms: read(&counters.throttle_ms),
             metadata_requests: read(&counters.metadata_requests),
             connections_opened: read(&counters.connections_opened),
+            sequences_begun: read(&counters.sequences_begun),
+            data_losses: read(&counters.data_losses),
             buffer_available: shared.accumulator.memory.available(),
             reports_queued: shared.hub.unread(),
             requests_in_flight: read(&counters.requests_in_flight),

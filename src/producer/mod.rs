@@ -5,6 +5,7 @@ mod metrics;
 mod operations;
 mod record;
 mod send;
+mod transactions;
 
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -18,9 +19,11 @@ use crate::completion::{Report, SendCallback, Waiter, in_callback};
 use crate::error::{Error, ErrorCode};
 use crate::mock::{MockHandle, MockServer};
 
+pub use crate::accumulator::is_valid_topic_name;
 pub use crate::completion::{DeliveryCallback, LogCallback, LogLevel, RecordCallback};
 pub use crate::partitioner::{PartitionRequest, UserPartitioner};
 use crate::sender::Shared;
+pub use crate::transaction::{GroupMetadata, GroupOffset, Offsets};
 pub use lifecycle::Environment;
 pub use metrics::Metrics;
 pub use record::{Header, Record, TopicRef};

@@ -321,13 +321,6 @@ impl Shared {
         if !is_valid_topic_name(name) {
             return Err(ErrorCode::INVALID_TOPIC_EXCEPTION);
         }
-        let (handle, is_new) = topics.find_or_add(name);
-        if is_new {
-            // A close that swept the topics just before did not see this one.
-            if let (Err(reason), Some(topic)) = (self.refusal(), topics.get(handle)) {
-                topic.shut(reason);
-            }
-        }
-        Ok(handle)
+        Ok(self.accumulator.add_topic(name))
     }
 }

@@ -76,6 +76,26 @@ impl Attributes {
     }
 }
 
+/// Who wrote a batch, and where it stands among that producer's records in its partition (KIP-98). A broker knows a
+/// batch that comes twice by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    pub producer_id: i64,
+    pub producer_epoch: i16,
+    pub base_sequence: i32,
+    pub transactional: bool,
+}
+
+impl Stamp {
+    /// A batch of no producer id.
+    pub const NONE: Stamp = Stamp {
+        producer_id: -1,
+        producer_epoch: -1,
+        base_sequence: -1,
+        transactional: false,
+    };
+}
+
 /// The header of a record batch, field by field in wire order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BatchHeader {

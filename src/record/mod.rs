@@ -10,4 +10,4 @@ pub(crate) mod samples;
 pub mod varint;
 
 pub use compression::{Codec, CompressContext, CompressionError, compress, decompress};
-pub use header::{Attributes, BatchHeader, HEADER_LEN, TimestampType, frame};
+pub use header::{Attributes, BatchHeader, HEADER_LEN, Stamp, TimestampType, frame};

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::drain::{Item, Outstanding, ProduceRequest};
 use super::track::Track;
-use super::verdict::{Verdict, verdict};
+use super::verdict::{Guarantee, Verdict, verdict};
 use super::{Engine, Timer};
 use crate::accumulator::Batch;
 use crate::completion::{Outcome, Persistence, RecordFailure};
@@ -136,21 +136,32 @@ impl Engine {
             // Sent elsewhere or purged meanwhile: the late answer is for nobody.
             return;
         };
-        match verdict(code, records) {
+        match verdict(code, records, self.guarantee()) {
             Verdict::Delivered | Verdict::DeliveredBefore => {
                 let Some(batch) = self.tracks[track_id].land(id) else {
                     return;
                 };
                 self.tracks[track_id].backoff.reset();
-                let known = code == ErrorCode::OK;
+                let known = code == ErrorCode::OK && answer.base_offset >= 0;
+                let topic = self.tracks[track_id].topic.handle;
                 let outcome = Outcome {
                     base_offset: if known { answer.base_offset } else { -1 },
-                    log_append_time: (answer.log_append_time_ms != -1 && known)
-                        .then_some(answer.log_append_time_ms),
+                    log_append_time: match known {
+                        true => self.append_time(topic, &batch, answer.log_append_time_ms),
+                        false => None,
+                    },
                     log_start_offset: answer.log_start_offset,
                     ..delivered(&self.tracks[track_id], answer.base_offset)
                 };
-                self.finish(track_id, *batch, outcome, Vec::new());
+                if let Some(stamp) = batch.stamp() {
+                    let last = answer.base_offset + batch.record_count() as i64 - 1;
+                    let lineage = &mut self.tracks[track_id].lineage;
+                    lineage.acknowledge(stamp, known.then_some(last));
+                }
+                match self.tracks[track_id].has_older(&batch) {
+                    true => self.tracks[track_id].hold(batch, outcome),
+                    false => self.finish(track_id, *batch, outcome, Vec::new()),
+                }
                 self.examine(track_id, now);
             }
             Verdict::Fail { maybe_written } => {
@@ -158,7 +169,23 @@ impl Engine {
                     return;
                 };
                 batch.attempts.maybe_written |= maybe_written;
-                self.fail_for_answer(track_id, *batch, answer);
+                if self.tracks[track_id].has_older(&batch) {
+                    // Its turn to be reported has not come: the broker will say the same again.
+                    self.tracks[track_id].put_back(batch);
+                } else {
+                    self.fail_for_answer(track_id, *batch, answer);
+                }
+                self.examine(track_id, now);
+            }
+            Verdict::OutOfSequence => {
+                let Some(batch) = self.tracks[track_id].land(id) else {
+                    return;
+                };
+                let refusal = Refusal {
+                    code,
+                    message: answer.error_message.map(Arc::from),
+                };
+                self.on_out_of_sequence(track_id, batch, refusal, answer.log_start_offset, now);
                 self.examine(track_id, now);
             }
             Verdict::Retry { .. } | Verdict::Split | Verdict::Fatal => {
@@ -182,7 +209,15 @@ impl Engine {
         let Some(mut batch) = self.tracks[track_id].land(id) else {
             return self.examine(track_id, now);
         };
-        match verdict(refusal.code, batch.record_count()) {
+        match verdict(refusal.code, batch.record_count(), self.guarantee()) {
+            // It will be said again when its turn to be reported has come.
+            Verdict::Split | Verdict::Fail { .. } if self.tracks[track_id].has_older(&batch) => {
+                self.tracks[track_id].put_back(batch);
+            }
+            // What may be in the log as a whole is not to be there in parts as well.
+            Verdict::Split if batch.stamp().is_some() && batch.attempts.maybe_written => {
+                self.fail_batch(track_id, *batch, &refusal);
+            }
             Verdict::Split => {
                 self.split(track_id, *batch, now);
             }
@@ -198,11 +233,14 @@ impl Engine {
             }
             Verdict::Fatal => {
                 let message = self.describe(track_id, &batch, &refusal);
-                let error = Error::new(refusal.code, message);
                 self.fail_batch(track_id, *batch, &refusal);
-                self.on_fatal(error);
+                self.pending_fatal
+                    .get_or_insert(Error::new(refusal.code, message));
             }
-            Verdict::Delivered | Verdict::DeliveredBefore | Verdict::Fail { .. } => {
+            Verdict::Delivered
+            | Verdict::DeliveredBefore
+            | Verdict::OutOfSequence
+            | Verdict::Fail { .. } => {
                 self.fail_batch(track_id, *batch, &refusal);
             }
         }
@@ -241,7 +279,7 @@ impl Engine {
                 RecordFailure {
                     index: culprit.batch_index as u32,
                     error: refusal.code,
-                    flags: refusal.code.report_flags() | Outcome::persistence_flag(persistence),
+                    flags: hub.failure_flags(refusal.code) | Outcome::persistence_flag(persistence),
                     detail: hub.detail(refusal.code, format!("{place}: record refused: {message}")),
                 }
             })
@@ -254,7 +292,19 @@ impl Engine {
             format!("{place}: not written because other records of the batch were refused"),
         );
         let outcome = batch.accepted.failure(code, persistence, detail);
+        self.release_place(track_id, &batch);
         self.finish(track_id, batch, outcome, failures);
+    }
+
+    pub(super) fn guarantee(&self) -> Guarantee {
+        match (
+            self.transactor.is_transactional(),
+            self.transactor.is_idempotent(),
+        ) {
+            (true, _) => Guarantee::Transactional,
+            (false, true) => Guarantee::Idempotent,
+            (false, false) => Guarantee::AtLeastOnce,
+        }
     }
 
     /// The one exit of a batch: its outcome is reported at the end of the turn.
@@ -269,6 +319,9 @@ impl Engine {
         // Its memory goes back with it.
         let (accepted, _) = batch.into_parts();
         self.finished.push(accepted.finish(outcome, failures));
+        if let Some((batch, outcome)) = self.tracks[track_id].unhold() {
+            self.finish(track_id, *batch, outcome, Vec::new());
+        }
     }
 
     pub(super) fn note_success(&mut self, broker: i32) {

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::broker::{Broker, Link};
 use super::drain::{MetadataQuestion, Outstanding};
 use super::{Engine, STALL_CHECK, Timer};
-use crate::accumulator::{Gate, Partition, Topic};
+use crate::accumulator::Topic;
 use crate::completion::LogLevel;
 use crate::config::MetadataRecovery;
 use crate::error::{Error, ErrorCode};
@@ -59,7 +59,7 @@ impl Engine {
 
     /// A connected broker with the least to do; nodes before bootstrap servers. One that has been silent for
     /// long would not answer this either, so it is asked only where no other can be.
-    fn broker_to_ask(&self, now: Instant) -> Option<i32> {
+    pub(super) fn broker_to_ask(&self, now: Instant) -> Option<i32> {
         let is_stalled = |broker: &Broker| {
             broker
                 .waiting_since
@@ -79,7 +79,7 @@ impl Engine {
     }
 
     /// Opens one more connection, unless one is being opened; known nodes first, then bootstrap servers.
-    fn connect_somewhere(&mut self, now: Instant) {
+    pub(super) fn connect_somewhere(&mut self, now: Instant) {
         if self.brokers.values().any(|broker| broker.is_connecting()) {
             return;
         }
@@ -233,11 +233,20 @@ impl Engine {
         }
         let asked_all = topics.len() >= self.accumulator.topics.iter().count();
         self.metadata.answered(now, asked_all, complete, &self.rng);
+        self.answer_starts();
+        Ok(())
+    }
+
+    /// Answers those who wait for the start, once all that belongs to it is there.
+    pub(super) fn answer_starts(&mut self) {
+        let identified = !self.transactor.is_idempotent() || self.transactor.identity().is_some();
+        if !self.metadata.is_known() || !identified {
+            return;
+        }
         self.shared.note_started();
         for (_, operation) in self.starts.drain(..) {
             operation.complete(Ok(0));
         }
-        Ok(())
     }
 
     /// The cluster's brokers are those that it names; bootstrap servers are let go once one is known.
@@ -284,7 +293,7 @@ impl Engine {
             return self.take_topic_error(&topic, code, now);
         }
         if self.metadata.set_topic_id(topic.handle, answer.topic_id) {
-            self.on_recreated(&topic);
+            self.on_recreated(&topic, answer.partitions.len());
         }
         let count = self.add_partitions(&topic, &answer.partitions);
         for partition in &answer.partitions {
@@ -347,10 +356,17 @@ impl Engine {
         topic.partitions().any(|partition| partition.load() > 0)
     }
 
-    /// The topic was deleted and made anew: its leader epochs begin again.
-    fn on_recreated(&mut self, topic: &Topic) {
+    /// The topic was deleted and made anew: its leader epochs begin again, and the sequences in its partitions.
+    fn on_recreated(&mut self, topic: &Topic, count: usize) {
+        let transactional = self.transactor.is_transactional();
         for partition in topic.partitions() {
-            self.tracks[partition.id].leader_epoch = -1;
+            let track = &mut self.tracks[partition.id];
+            track.leader_epoch = -1;
+            track.is_gone = partition.index as usize >= count;
+            track.lineage.forget_log();
+            if !transactional {
+                track.lineage.end();
+            }
         }
     }
 
@@ -366,19 +382,9 @@ impl Engine {
             .map_or(0, |highest| highest.saturating_add(1))
             .min(answer.len() as i32);
         let count = count.max(topic.partition_count());
-        for index in topic.known_partitions() as i32..count {
-            let id = self.accumulator.topics.next_partition_id();
-            let gate = match self.shared.refusal() {
-                Ok(()) => Gate::Open,
-                Err(reason) => Gate::Shut(reason),
-            };
-            let partition = Partition::new(id, topic.handle, index, gate);
-            topic.add_partition(partition.clone());
-            self.track_partition(topic, partition.clone());
-            // A close that swept before the partition could be seen did not shut it.
-            if let Err(reason) = self.shared.refusal() {
-                partition.shut(reason);
-            }
+        while (topic.known_partitions() as i32) < count {
+            let partition = self.accumulator.add_partition(topic);
+            self.track_partition(topic, partition);
         }
         count
     }
@@ -398,6 +404,7 @@ impl Engine {
             true => answer.leader_id,
             false => -1,
         };
+        self.tracks[id].is_gone = false;
         self.set_leader(id, leader, answer.leader_epoch, now);
     }
 

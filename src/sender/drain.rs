@@ -16,14 +16,25 @@ use crate::protocol::{ApiKey, ProduceFrame, ProduceHead, ProduceOverhead, Uuid};
 const BY_ID: i16 = 13;
 /// The version of Produce without topic ids.
 const BY_NAME: i16 = 12;
-/// Without transactions of version 2, later versions are for transactional producers only in name.
+/// The newest version that is spoken.
 const MAX_PRODUCE: i16 = 13;
+/// Since 12 a batch of a transaction makes its partition part of it (KIP-890).
+const BEFORE_IMPLICIT_JOIN: i16 = 11;
 
 /// A request that was handed to a connection and has not ended.
 #[derive(Debug)]
 pub enum Outstanding {
     Produce(ProduceRequest),
     Metadata(MetadataQuestion),
+    /// About identity or transaction.
+    Step(StepRequest),
+}
+
+#[derive(Debug)]
+pub struct StepRequest {
+    pub broker: i32,
+    pub conn: ConnectionId,
+    pub sent: Instant,
 }
 
 #[derive(Debug)]
@@ -58,6 +69,7 @@ impl Outstanding {
         match self {
             Outstanding::Produce(request) => request.broker,
             Outstanding::Metadata(question) => question.broker,
+            Outstanding::Step(request) => request.broker,
         }
     }
 
@@ -65,6 +77,7 @@ impl Outstanding {
         match self {
             Outstanding::Produce(request) => request.conn,
             Outstanding::Metadata(question) => question.conn,
+            Outstanding::Step(request) => request.conn,
         }
     }
 
@@ -72,6 +85,7 @@ impl Outstanding {
         match self {
             Outstanding::Produce(request) => request.sent,
             Outstanding::Metadata(question) => question.sent,
+            Outstanding::Step(request) => request.sent,
         }
     }
 }
@@ -123,7 +137,8 @@ impl Engine {
 
     /// Takes one batch of each listed partition, as many as fit into one request.
     fn take_batches(&mut self, id: i32, now: Instant) -> Vec<(usize, Box<Batch>)> {
-        let overhead = ProduceOverhead::request(self.client_id_len(), 0);
+        let transactional_id = self.transactor.transactional_id().map_or(0, str::len);
+        let overhead = ProduceOverhead::request(self.client_id_len(), transactional_id);
         let mut room = self.config.max_request_size.saturating_sub(overhead);
         let mut batches = Vec::new();
         let mut looked_at = self.brokers.get(&id).map_or(0, |broker| broker.list.len());
@@ -176,13 +191,21 @@ impl Engine {
 
     /// The next batch of a partition, sealed.
     fn take_batch(&mut self, id: usize, limit: usize) -> Taken {
+        // Things may have changed since it was listed.
+        if !self.may_fly(id) || !self.has_place(id) {
+            return Taken::Nothing;
+        }
         let mut batch = match self.take_head(id, limit) {
             Taken::Batch(batch) => batch,
             other => return other,
         };
         // Nobody has sealed an open batch, nor the halves of a split one.
         match self.accumulator.seal_now(&mut batch) {
-            Ok(()) => Taken::Batch(batch),
+            Ok(()) if self.place(id, &mut batch) => Taken::Batch(batch),
+            Ok(()) => {
+                self.tracks[id].put_back(batch);
+                Taken::Nothing
+            }
             Err(detail) => {
                 self.fail_unsealed(id, batch, detail);
                 Taken::Nothing
@@ -262,10 +285,13 @@ impl Engine {
         for (id, mut batch) in batches {
             batch.attempts.count += 1;
             batch.attempts.leader = broker_id;
-            let track = &mut self.tracks[id];
-            track.in_flight.push_back(Flight { request, batch });
-            track.partition.set_busy();
+            self.tracks[id]
+                .in_flight
+                .push_back(Flight { request, batch });
+            // More may follow it at once.
+            self.examine(id, now);
         }
+        self.transactor.note_started();
         let counters = &self.shared.counters;
         self.count(&counters.produce_requests, 1);
         self.count(&counters.requests_in_flight, 1);
@@ -289,13 +315,17 @@ impl Engine {
             true => MAX_PRODUCE,
             false => BY_NAME,
         };
+        let (least, cap) = self.versions_for_transaction(cap);
         let version = versions.pick(ApiKey::Produce, cap)?;
+        if version < least {
+            return None;
+        }
         let topics = batches
             .chunk_by(|(a, _), (b, _)| self.tracks[*a].topic.handle == self.tracks[*b].topic.handle)
             .count();
         let mut frame = ProduceFrame::new(ProduceHead {
             version,
-            transactional_id: None,
+            transactional_id: self.transactor.transactional_id(),
             acks: self.config.acks.wire(),
             timeout_ms: i32::try_from(self.config.request_timeout.as_millis()).unwrap_or(i32::MAX),
             topics,
@@ -330,6 +360,18 @@ impl Engine {
         }
         let body = frame.finish().ok()?;
         Some((version, body, items))
+    }
+
+    /// The version of Produce says how partitions join a transaction: at least, at most.
+    fn versions_for_transaction(&self, cap: i16) -> (i16, i16) {
+        match (
+            self.transactor.is_transactional(),
+            self.transactor.is_second_protocol(),
+        ) {
+            (false, _) => (0, cap),
+            (true, false) => (0, cap.min(BEFORE_IMPLICIT_JOIN)),
+            (true, true) => (BEFORE_IMPLICIT_JOIN + 1, cap),
+        }
     }
 
     /// Batches that could not be sent after all go back to where they were.

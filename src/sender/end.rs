@@ -4,7 +4,7 @@ use tokio::time::Instant;
 
 use super::Engine;
 use super::answer::{Refusal, persistence};
-use crate::accumulator::{Accumulator, Batch};
+use crate::accumulator::Accumulator;
 use crate::completion::LogLevel;
 use crate::error::{Error, ErrorCode};
 
@@ -16,7 +16,7 @@ impl Engine {
                 self.drop_in_flight(id, ErrorCode::PURGED_IN_FLIGHT);
             }
             if queued {
-                self.drop_queued(id, ErrorCode::PURGED_QUEUED);
+                self.drop_queued(id, &bare(ErrorCode::PURGED_QUEUED));
             }
             self.examine(id, now);
         }
@@ -33,36 +33,26 @@ impl Engine {
 
     fn drop_in_flight(&mut self, id: usize, code: ErrorCode) {
         self.tracks[id].superseded_since = None;
-        let flights: Vec<_> = self.tracks[id].in_flight.drain(..).collect();
-        for mut flight in flights {
+        while let Some(mut flight) = self.tracks[id].in_flight.pop_front() {
             flight.batch.attempts.maybe_written = true;
-            self.drop_batch(id, *flight.batch, code);
+            self.fail_batch(id, *flight.batch, &bare(code));
         }
     }
 
-    fn drop_queued(&mut self, id: usize, code: ErrorCode) {
-        let retries: Vec<_> = self.tracks[id].retry.drain(..).collect();
-        for batch in retries {
-            self.drop_batch(id, *batch, code);
+    pub(super) fn drop_queued(&mut self, id: usize, refusal: &Refusal) {
+        while let Some(batch) = self.tracks[id].retry.pop_front() {
+            self.fail_batch(id, *batch, refusal);
         }
         for batch in self.tracks[id].partition.take_all() {
-            self.drop_batch(id, *batch, code);
+            self.fail_batch(id, *batch, refusal);
         }
-    }
-
-    fn drop_batch(&mut self, id: usize, batch: Batch, code: ErrorCode) {
-        let refusal = Refusal {
-            code,
-            message: None,
-        };
-        self.fail_batch(id, batch, &refusal);
     }
 
     pub(super) fn check_close(&mut self, now: Instant) {
         let Some(deadline) = self.closing else {
             return;
         };
-        if self.accumulator.incomplete.is_empty() {
+        if self.accumulator.incomplete.is_empty() && !self.transactor.is_unsettled() {
             self.ended = true;
         } else if deadline <= now {
             self.give_up(ErrorCode::CLOSED);
@@ -73,7 +63,7 @@ impl Engine {
     fn give_up(&mut self, code: ErrorCode) {
         for id in 0..self.tracks.len() {
             self.drop_in_flight(id, code);
-            self.drop_queued(id, code);
+            self.drop_queued(id, &bare(code));
         }
         self.report();
         fail_parked_everywhere(&self.accumulator, code);
@@ -85,8 +75,20 @@ impl Engine {
         self.shared
             .log
             .log(LogLevel::Error, || error.message.clone());
-        self.shared.fail(error);
+        for (_, operation) in self.starts.drain(..) {
+            operation.complete(Err(error.clone()));
+        }
+        self.shared.fail(error.clone());
         self.give_up(ErrorCode::FATAL);
+        self.transactor.conclude(Err(error));
+    }
+}
+
+/// A refusal that needs no more words than its code has.
+fn bare(code: ErrorCode) -> Refusal {
+    Refusal {
+        code,
+        message: None,
     }
 }
 

@@ -33,7 +33,7 @@ impl Engine {
                 let handled = match api {
                     ApiKey::Produce => self.on_produce_response(id, version, &body, now),
                     ApiKey::Metadata => self.on_metadata_response(id, version, &body, now),
-                    _ => Ok(()),
+                    _ => self.on_step_response(id, version, &body, now),
                 };
                 if let Err(error) = handled {
                     self.on_garbage(conn, &error);
@@ -73,6 +73,9 @@ impl Engine {
 
     fn on_ready(&mut self, conn: ConnectionId, versions: VersionSet) {
         self.count(&self.shared.counters.connections_opened, 1);
+        let level = versions.feature("transaction.version");
+        self.transactor
+            .learn_feature(versions.features_epoch(), level);
         let Some(broker) = self.broker_of(conn) else {
             return;
         };
@@ -201,6 +204,7 @@ impl Engine {
                 }
             }
             Some(Outstanding::Metadata(_)) => self.metadata.abandon_request(now, &self.rng),
+            Some(Outstanding::Step(_)) => self.on_step_lost(request, now),
             None => {}
         }
     }
@@ -229,9 +233,11 @@ impl Engine {
             CloseKind::Authentication { .. } | CloseKind::Tls(_) | CloseKind::UnsupportedBroker(_)
         );
         if hopeless && !self.metadata.is_known() {
+            let error = Error::new(reason.error_code(), reason.to_string());
             for (_, operation) in self.starts.drain(..) {
-                operation.complete(Err(Error::new(reason.error_code(), reason.to_string())));
+                operation.complete(Err(error.clone()));
             }
+            self.transactor.not_initialised(error);
         }
     }
 

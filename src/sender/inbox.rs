@@ -29,12 +29,15 @@ impl Engine {
                 operation,
                 deadline,
             } => {
-                if self.metadata.is_known() {
-                    return operation.complete(Ok(0));
+                if !self.metadata.is_known() {
+                    self.metadata.want_cluster();
                 }
-                self.metadata.want_cluster();
+                if self.transactor.is_idempotent() {
+                    self.transactor.want_identity();
+                }
                 self.timers.at(deadline, Timer::Look);
                 self.starts.push((deadline, operation));
+                self.answer_starts();
             }
             Command::Want(topic) => self.on_want(&topic, now),
             Command::PartitionsFor {
@@ -61,6 +64,12 @@ impl Engine {
                 self.report();
                 operation.complete(Ok(0));
             }
+            Command::Transaction {
+                call,
+                offsets,
+                operation,
+                deadline,
+            } => self.on_call(call, offsets, operation, deadline),
             Command::Close { deadline } => self.on_close(deadline, now),
             Command::Crash => panic!("crashed on purpose"),
         }
@@ -81,6 +90,7 @@ impl Engine {
             let ready = self.accumulator.ready.clone();
             let wake = Completer::Call(Box::new(move || ready.wake()));
             self.accumulator.incomplete.flush(wake);
+            self.abort_for_close();
         }
         self.closing = Some(deadline);
         self.timers.at(deadline, Timer::Look);

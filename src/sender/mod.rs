@@ -7,20 +7,26 @@
 //! inbox.rs     commands and news from senders      drain.rs    batches into requests
 //! events.rs    connections come and go             answer.rs   responses to outcomes
 //! cluster.rs   metadata out and in                 retry.rs    again, split, expire, fail
+//! sequence.rs  places of an idempotent producer    transact.rs transactions and their calls
+//! coordinate.rs, questions.rs: what is asked about identity and transaction
 //! ```
 
 mod answer;
 mod broker;
 mod cluster;
+mod coordinate;
 mod drain;
 mod end;
 mod events;
 mod inbox;
+mod questions;
 mod retry;
+mod sequence;
 mod shared;
 mod split;
 mod timers;
 mod track;
+mod transact;
 mod verdict;
 
 use std::collections::{BTreeMap, HashMap};
@@ -34,10 +40,13 @@ use tokio::time::{Instant, sleep_until};
 use crate::accumulator::{Accumulator, Finished, Head, Inbox, Partition, Topic, publish};
 use crate::completion::Operation;
 use crate::config::ProducerConfig;
+use crate::error::{Error, ErrorCode};
 use crate::metadata::Metadata;
 use crate::network::{Backoff, ConnectionEvent, ConnectionId, Network, RequestId};
 use crate::sys::Rng;
+use crate::transaction::Transactor;
 
+use answer::Refusal;
 use broker::Broker;
 use drain::Outstanding;
 use timers::{Timer, Timers};
@@ -83,6 +92,14 @@ pub struct Engine {
     /// The earliest time for which a look around is set, so that it is set once.
     next_look: Option<Instant>,
     stall_checked: Option<Instant>,
+    /// Identity and transaction.
+    transactor: Transactor,
+    /// The first sequence number of each partition: 0, but for tests of the sequence's end.
+    first_sequence: i32,
+    /// By topic handle: whether the broker's times were seen to count.
+    has_append_time: Vec<Option<bool>>,
+    /// What ends the producer, to be acted on at the end of the turn.
+    pending_fatal: Option<Error>,
     each_turn: Option<EachTurn>,
     ended: bool,
 }
@@ -98,6 +115,11 @@ impl Engine {
         rng: Rng,
     ) -> Self {
         let config = shared.config.clone();
+        let transactor = Transactor::new(
+            config.enable_idempotence,
+            config.transactional_id.as_deref(),
+            (config.retry_backoff, config.retry_backoff_max),
+        );
         let mut engine = Engine {
             accumulator: shared.accumulator.clone(),
             metadata: Metadata::new(&config, Instant::now()),
@@ -121,6 +143,10 @@ impl Engine {
             avoided: Vec::new(),
             next_look: None,
             stall_checked: None,
+            transactor,
+            first_sequence: 0,
+            has_append_time: Vec::new(),
+            pending_fatal: None,
             each_turn: None,
             ended: false,
         };
@@ -130,6 +156,13 @@ impl Engine {
 
     pub fn at_each_turn(self, each_turn: Option<EachTurn>) -> Self {
         Engine { each_turn, ..self }
+    }
+
+    pub fn with_first_sequence(self, first_sequence: i32) -> Self {
+        Engine {
+            first_sequence,
+            ..self
+        }
     }
 
     /// The pump: everything that has happened, then what follows from it, then sleep.
@@ -148,6 +181,7 @@ impl Engine {
                 act();
             }
             self.report();
+            self.pursue(now);
             self.check_close(now);
             if self.ended {
                 break;
@@ -253,12 +287,16 @@ impl Engine {
     fn examine(&mut self, id: usize, now: Instant) {
         let urgent = self.is_urgent();
         let linger = self.config.linger;
-        let Some(track) = self.tracks.get_mut(id) else {
+        if id >= self.tracks.len() {
             return;
-        };
-        if !track.in_flight.is_empty() {
-            return track.partition.set_busy();
         }
+        if let Some(refusal) = self.is_hopeless(id) {
+            self.drop_queued(id, &refusal);
+        }
+        if !self.may_fly(id) {
+            return self.wait(id);
+        }
+        let track = &mut self.tracks[id];
         if let Some(at) = track.not_before {
             if at > now {
                 track.partition.set_busy();
@@ -276,7 +314,41 @@ impl Engine {
             Head::Lingering(since) => since + linger,
         };
         self.arm_expiry(id);
+        if !self.has_place(id) || !self.has_joined(id) {
+            return self.wait(id);
+        }
         self.enlist(id, due);
+    }
+
+    /// Why nothing of the partition is to be sent any more, if so.
+    fn is_hopeless(&self, id: usize) -> Option<Refusal> {
+        let track = &self.tracks[id];
+        if !track.in_flight.is_empty() {
+            // Reports keep the partition's order.
+            return None;
+        }
+        if self.transactor.is_aborting() {
+            return Some(sequence::aborted());
+        }
+        track.is_gone.then(|| Refusal {
+            code: ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+            message: Some("the topic was made anew with fewer partitions".into()),
+        })
+    }
+
+    /// Something has to happen first, after which the partition is looked at again.
+    fn wait(&mut self, id: usize) {
+        self.tracks[id].partition.set_busy();
+        self.strike(id);
+    }
+
+    /// Looks at all partitions that have something to send.
+    fn examine_all(&mut self, now: Instant) {
+        for id in 0..self.tracks.len() {
+            if self.tracks[id].partition.load() > 0 {
+                self.examine(id, now);
+            }
+        }
     }
 
     /// Puts a partition into its leader's list, or asks who leads it.
@@ -312,8 +384,12 @@ impl Engine {
     fn track_partition(&mut self, topic: &Arc<Topic>, partition: Arc<Partition>) {
         debug_assert_eq!(partition.id, self.tracks.len());
         let backoff = Backoff::new(self.config.retry_backoff, self.config.retry_backoff_max);
-        self.tracks
-            .push(Track::new(topic.clone(), partition, backoff));
+        self.tracks.push(Track::new(
+            topic.clone(),
+            partition,
+            backoff,
+            self.first_sequence,
+        ));
     }
 
     fn next_request_id(&mut self) -> RequestId {

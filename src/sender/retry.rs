@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::answer::{Refusal, persistence};
+use super::sequence::aborted;
 use super::track::Flight;
 use super::{Engine, Timer};
 use crate::accumulator::Batch;
@@ -15,6 +16,8 @@ use crate::network::RequestId;
 /// How long an old leader may still answer for a batch after a new one is known, when a second copy would be
 /// a duplicate.
 const SUPERSEDED_GRACE: Duration = Duration::from_secs(1);
+/// When a batch is tried again that the end of the transaction before stood in the way of.
+const CONCURRENT_WAIT: Duration = Duration::from_millis(20);
 
 impl Engine {
     /// Puts the batch back at its place, to be sent again after the backoff, unless its time or its retries
@@ -26,46 +29,75 @@ impl Engine {
         refusal: Refusal,
         now: Instant,
     ) {
+        if self.transactor.is_aborting() {
+            return self.fail_batch(track_id, *batch, &aborted());
+        }
         let out_of_time = self.expires(&batch).is_some_and(|at| at <= now);
-        if out_of_time || batch.attempts.count > self.config.retries {
+        let is_over = out_of_time || batch.attempts.count > self.config.retries;
+        if is_over && !self.tracks[track_id].has_older(&batch) {
             return self.fail_batch(track_id, *batch, &refusal);
         }
         self.count(&self.shared.counters.batch_retries, 1);
-        batch.attempts.last_error = Some((refusal.code, refusal.message.clone()));
+        let refusal_code = refusal.code;
+        batch.attempts.last_error = Some((refusal.code, refusal.message));
         let track = &mut self.tracks[track_id];
         let moved = batch.attempts.leader != track.leader;
+        track.lineage.doubt();
         track.put_back(batch);
         // A new leader has done nothing to be spared for (KIP-951).
         if !moved {
-            let wait = track.backoff.next(&self.rng);
+            let wait = match refusal_code {
+                // The coordinator is about to be done with the transaction before.
+                ErrorCode::CONCURRENT_TRANSACTIONS => CONCURRENT_WAIT,
+                _ => track.backoff.next(&self.rng),
+            };
             track.not_before = Some(now + wait);
         }
     }
 
     /// When the batch has had its time: `None` never.
     pub(super) fn expires(&self, batch: &Batch) -> Option<Instant> {
-        batch.created.checked_add(self.time_to_live())
+        batch.created.checked_add(self.time_to_live()?)
     }
 
-    /// `delivery.timeout.ms` where set, else `request.timeout.ms`, from a batch's first record.
-    pub(super) fn time_to_live(&self) -> Duration {
+    /// `delivery.timeout.ms` where set, else `request.timeout.ms`, from a batch's first record. An idempotent batch
+    /// has all the time there is, unless a limit is set.
+    pub(super) fn time_to_live(&self) -> Option<Duration> {
+        let without_limit = match self.config.enable_idempotence {
+            true => None,
+            false => Some(self.config.request_timeout),
+        };
+        let limit = self.config.delivery_timeout.or(without_limit)?;
+        // Beyond the transaction's own time the coordinator has aborted it.
+        Some(match self.transactor.is_transactional() {
+            true => limit.min(self.config.transaction_timeout),
+            false => limit,
+        })
+    }
+
+    /// As `time_to_live`, for a record that waits for its topic's metadata: it is no batch yet, so its time is limited
+    /// with idempotence too.
+    fn parked_time_to_live(&self) -> Duration {
         self.config
             .delivery_timeout
             .unwrap_or(self.config.request_timeout)
     }
 
     pub(super) fn arm_expiry(&mut self, id: usize) {
-        let ttl = self.time_to_live();
+        let Some(ttl) = self.time_to_live() else {
+            return;
+        };
         let track = &mut self.tracks[id];
         if track.expiry_armed {
             return;
         }
         let flight = match self.config.delivery_timeout {
-            Some(_) => track.in_flight.front().map(|flight| &flight.batch),
+            Some(_) => track.in_flight.front().map(|flight| flight.batch.created),
             None => None,
         };
-        let oldest = match flight.or(track.retry.front()) {
-            Some(batch) => Some(batch.created),
+        let waiting = track.retry.front().map(|batch| batch.created);
+        let oldest = match flight.into_iter().chain(waiting).min() {
+            Some(created) => Some(created),
             None => track.partition.oldest(),
         };
         if let Some(at) = oldest.and_then(|oldest| oldest.checked_add(ttl)) {
@@ -78,53 +110,51 @@ impl Engine {
     /// is in flight is looked at when it is answered.
     pub(super) fn check_expiry(&mut self, id: usize, now: Instant) {
         self.tracks[id].expiry_armed = false;
-        let Some(before) = now.checked_sub(self.time_to_live()) else {
+        let ttl = self.time_to_live();
+        let Some(before) = ttl.and_then(|ttl| now.checked_sub(ttl)) else {
             return self.arm_expiry(id);
         };
-        if self.config.delivery_timeout.is_some() {
-            self.expire_in_flight(id, before);
-        }
-        if !self.tracks[id].in_flight.is_empty() {
-            // Reports keep the partition's order: those behind wait for the one in flight.
-            if self.config.delivery_timeout.is_some() {
-                self.arm_expiry(id);
-            }
-            return;
-        }
-        let track = &mut self.tracks[id];
-        let mut expired = Vec::new();
-        while track
-            .retry
-            .front()
-            .is_some_and(|head| head.created <= before)
-        {
-            expired.extend(track.retry.pop_front());
-        }
-        if track.retry.is_empty() {
-            expired.extend(track.partition.take_older(before));
-        }
-        for batch in expired {
+        while let Some(batch) = self.take_expired(id, before) {
             let refusal = self.reason_of_expiry(id, &batch);
             self.fail_batch(id, *batch, &refusal);
+        }
+        let track = &mut self.tracks[id];
+        if !track.in_flight.is_empty() && self.config.delivery_timeout.is_none() {
+            // Reports keep the partition's order: those behind wait for the one in flight.
+            return;
+        }
+        if track.in_flight.is_empty() && track.retry.is_empty() {
+            for batch in track.partition.take_older(before) {
+                let refusal = self.reason_of_expiry(id, &batch);
+                self.fail_batch(id, *batch, &refusal);
+            }
         }
         self.arm_expiry(id);
         self.examine(id, now);
     }
 
-    /// A late answer for them is for nobody.
-    fn expire_in_flight(&mut self, id: usize, before: Instant) {
-        while let Some(flight) = self.tracks[id].in_flight.front() {
-            if flight.batch.created > before {
-                return;
-            }
-            let request = flight.request;
-            let Some(mut batch) = self.tracks[id].land(request) else {
-                return;
-            };
-            batch.attempts.maybe_written = true;
-            let refusal = self.reason_of_expiry(id, &batch);
-            self.fail_batch(id, *batch, &refusal);
+    /// The partition's oldest batch among those that have left its queue, if its time is over. A late answer for one
+    /// in flight is for nobody.
+    fn take_expired(&mut self, id: usize, before: Instant) -> Option<Box<Batch>> {
+        let track = &mut self.tracks[id];
+        let flight = track.in_flight.front();
+        let flies = match (flight, track.retry.front()) {
+            (Some(flight), Some(waiting)) => flight.batch.place() < waiting.place(),
+            (flight, _) => flight.is_some(),
+        };
+        if !flies {
+            let head = track.retry.front()?;
+            return (head.created <= before)
+                .then(|| track.retry.pop_front())
+                .flatten();
         }
+        // Without a delivery timeout it is looked at when it is answered.
+        let flight = flight.filter(|flight| flight.batch.created <= before)?;
+        self.config.delivery_timeout?;
+        let request = flight.request;
+        let mut batch = track.land(request)?;
+        batch.attempts.maybe_written = true;
+        Some(batch)
     }
 
     /// The last error, or why there was no attempt.
@@ -159,7 +189,7 @@ impl Engine {
         let Some(topic) = self.accumulator.topics.get(handle).cloned() else {
             return;
         };
-        let ttl = self.time_to_live();
+        let ttl = self.parked_time_to_live();
         if let Some(before) = now.checked_sub(ttl) {
             for mut parked in topic.take_parked(before) {
                 let Some(accepted) = parked.take_accepted() else {
@@ -195,6 +225,7 @@ impl Engine {
         let outcome = batch
             .accepted
             .failure(refusal.code, persistence(&batch), detail);
+        self.release_place(id, &batch);
         self.finish(id, batch, outcome, Vec::new());
     }
 
@@ -234,11 +265,13 @@ impl Engine {
             track.superseded_since = None;
             return;
         }
+        // An idempotent batch can only be there once.
+        let may_repeat = self.transactor.is_idempotent();
         let alive = self
             .brokers
             .get(&old_leader)
             .is_some_and(|broker| broker.is_ready());
-        if alive {
+        if alive && !may_repeat {
             self.tracks[id].superseded_since.get_or_insert(now);
             self.timers
                 .at(now + self.superseded_grace(), Timer::Detach(id));
@@ -265,6 +298,7 @@ impl Engine {
         let track = &mut self.tracks[id];
         track.superseded_since = None;
         track.not_before = None;
+        track.lineage.doubt();
         let flights: Vec<_> = track.in_flight.drain(..).collect();
         for mut flight in flights {
             flight.batch.attempts.maybe_written = true;

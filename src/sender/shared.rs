@@ -59,6 +59,8 @@ pub struct Counters {
     pub throttle_ms: AtomicU64,
     pub metadata_requests: AtomicU64,
     pub connections_opened: AtomicU64,
+    pub sequences_begun: AtomicU64,
+    pub data_losses: AtomicU64,
     /// A gauge.
     pub requests_in_flight: AtomicU64,
 }

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use crate::accumulator::{Batch, Partition, Topic};
+use crate::completion::Outcome;
 use crate::network::{Backoff, RequestId};
+use crate::transaction::Lineage;
 
 /// A batch in a request that has not been answered.
 #[derive(Debug)]
@@ -24,6 +26,8 @@ pub struct Track {
     /// Never goes back for the same topic id (KIP-320).
     pub leader_epoch: i32,
     pub in_flight: VecDeque<Flight>,
+    /// Delivered, but behind one without an outcome: their reports wait for its.
+    pub held: VecDeque<(Box<Batch>, Outcome)>,
     /// Before everything in the partition's queue, in order.
     pub retry: VecDeque<Box<Batch>>,
     pub backoff: Backoff,
@@ -34,22 +38,45 @@ pub struct Track {
     pub expiry_armed: bool,
     /// A newer leader is known while the old one owes an answer: since when.
     pub superseded_since: Option<Instant>,
+    /// The topic was made anew without this partition.
+    pub is_gone: bool,
+    /// The sequence of an idempotent producer.
+    pub lineage: Lineage,
+    /// The transaction that the partition was made part of last.
+    pub joined: u64,
 }
 
 impl Track {
-    pub fn new(topic: Arc<Topic>, partition: Arc<Partition>, backoff: Backoff) -> Self {
+    pub fn new(
+        topic: Arc<Topic>,
+        partition: Arc<Partition>,
+        backoff: Backoff,
+        first_sequence: i32,
+    ) -> Self {
         Track {
             topic,
             partition,
             leader: -1,
             leader_epoch: -1,
             in_flight: VecDeque::new(),
+            held: VecDeque::new(),
             retry: VecDeque::new(),
             backoff,
             not_before: None,
             listed_on: None,
             expiry_armed: false,
             superseded_since: None,
+            is_gone: false,
+            lineage: Lineage::new(first_sequence),
+            joined: 0,
+        }
+    }
+
+    /// None of those that are to be tried again is in the log: they get places anew.
+    pub fn give_up_places(&mut self) {
+        for batch in &mut self.retry {
+            batch.set_stamp(None);
+            batch.attempts.maybe_written = false;
         }
     }
 
@@ -57,8 +84,32 @@ impl Track {
     pub fn put_back(&mut self, batch: Box<Batch>) {
         let at = self
             .retry
-            .partition_point(|other| (other.number, other.first) < (batch.number, batch.first));
+            .partition_point(|other| other.place() < batch.place());
         self.retry.insert(at, batch);
+    }
+
+    /// Whether the partition has one before this without an outcome.
+    pub fn has_older(&self, batch: &Batch) -> bool {
+        let is_older = |other: &Batch| other.place() < batch.place();
+        self.retry.iter().any(|other| is_older(other))
+            || self.in_flight.iter().any(|other| is_older(&other.batch))
+    }
+
+    /// Keeps a delivered batch whose turn to be reported has not come.
+    pub fn hold(&mut self, batch: Box<Batch>, outcome: Outcome) {
+        let at = self
+            .held
+            .partition_point(|(other, _)| other.place() < batch.place());
+        self.held.insert(at, (batch, outcome));
+    }
+
+    /// The next delivered batch whose turn has come.
+    pub fn unhold(&mut self) -> Option<(Box<Batch>, Outcome)> {
+        let (batch, _) = self.held.front()?;
+        match self.has_older(batch) {
+            true => None,
+            false => self.held.pop_front(),
+        }
     }
 
     /// Takes the batch out of the flight that the request stands for.

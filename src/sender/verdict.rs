@@ -14,6 +14,8 @@ pub enum Verdict {
         /// The leader may be another: ask for metadata.
         refresh: bool,
     },
+    /// The batch is not the next of its producer's, or its producer is not known.
+    OutOfSequence,
     /// Too large as a whole: try it in pieces.
     Split,
     Fail {
@@ -39,8 +41,29 @@ const FAIL: Verdict = Verdict::Fail {
     maybe_written: false,
 };
 
+/// What the producer promises of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Guarantee {
+    AtLeastOnce,
+    Idempotent,
+    Transactional,
+}
+
 /// `records` is the number of records in the batch.
-pub fn verdict(code: ErrorCode, records: usize) -> Verdict {
+pub fn verdict(code: ErrorCode, records: usize, guarantee: Guarantee) -> Verdict {
+    match (guarantee, code) {
+        (_, ErrorCode::PRODUCER_FENCED | ErrorCode::INVALID_PRODUCER_ID_MAPPING) => Verdict::Fatal,
+        (Guarantee::AtLeastOnce, _) => plain_verdict(code, records),
+        (_, ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER | ErrorCode::UNKNOWN_PRODUCER_ID)
+        | (Guarantee::Idempotent, ErrorCode::INVALID_PRODUCER_EPOCH) => Verdict::OutOfSequence,
+        (Guarantee::Transactional, ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED) => {
+            Verdict::Fatal
+        }
+        _ => plain_verdict(code, records),
+    }
+}
+
+fn plain_verdict(code: ErrorCode, records: usize) -> Verdict {
     match code {
         ErrorCode::OK => Verdict::Delivered,
         ErrorCode::DUPLICATE_SEQUENCE_NUMBER => Verdict::DeliveredBefore,
@@ -75,6 +98,12 @@ pub fn verdict(code: ErrorCode, records: usize) -> Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const ALL: [Guarantee; 3] = [
+        Guarantee::AtLeastOnce,
+        Guarantee::Idempotent,
+        Guarantee::Transactional,
+    ];
 
     #[test]
     fn the_table_for_produce() {
@@ -112,8 +141,36 @@ mod tests {
             (ErrorCode(9999), FAIL),
         ];
         for (code, expected) in table {
-            assert_eq!(verdict(code, 2), expected, "{code}");
+            for guarantee in ALL {
+                assert_eq!(verdict(code, 2, guarantee), expected, "{code}");
+            }
         }
-        assert_eq!(verdict(E::MESSAGE_TOO_LARGE, 1), FAIL);
+        assert_eq!(verdict(E::MESSAGE_TOO_LARGE, 1, ALL[0]), FAIL);
+    }
+
+    #[test]
+    fn the_table_for_producers_with_an_id() {
+        use ErrorCode as E;
+        use Verdict::{Fatal, OutOfSequence};
+        let table = [
+            (
+                E::OUT_OF_ORDER_SEQUENCE_NUMBER,
+                FAIL,
+                OutOfSequence,
+                OutOfSequence,
+            ),
+            (E::UNKNOWN_PRODUCER_ID, FAIL, OutOfSequence, OutOfSequence),
+            (E::INVALID_PRODUCER_EPOCH, FAIL, OutOfSequence, FAIL),
+            (E::PRODUCER_FENCED, Fatal, Fatal, Fatal),
+            (E::INVALID_PRODUCER_ID_MAPPING, Fatal, Fatal, Fatal),
+            (E::TRANSACTIONAL_ID_AUTHORIZATION_FAILED, FAIL, FAIL, Fatal),
+            (E::INVALID_TXN_STATE, FAIL, FAIL, FAIL),
+            (E::TRANSACTION_ABORTABLE, FAIL, FAIL, FAIL),
+            (E::CONCURRENT_TRANSACTIONS, RETRY, RETRY, RETRY),
+        ];
+        for (code, plain, idempotent, transactional) in table {
+            let verdicts = ALL.map(|guarantee| verdict(code, 2, guarantee));
+            assert_eq!(verdicts, [plain, idempotent, transactional], "{code}");
+        }
     }
 }

@@ -11,6 +11,8 @@ _Static_assert(sizeof(kprod_record_t) == 104, "kprod_record_t is frozen");
 _Static_assert(sizeof(kprod_header_t) == 32, "kprod_header_t is frozen");
 _Static_assert(sizeof(kprod_delivery_t) == 80, "kprod_delivery_t is frozen");
 _Static_assert(sizeof(kprod_partition_request_t) == 88, "kprod_partition_request_t is frozen");
+_Static_assert(sizeof(kprod_group_offset_t) == 64, "kprod_group_offset_t is frozen");
+_Static_assert(sizeof(kprod_group_metadata_t) == 80, "kprod_group_metadata_t is frozen");
 _Static_assert(sizeof(kprod_metrics_t) == 256, "kprod_metrics_t is frozen");
 
 int main(void)
@@ -63,6 +65,25 @@ int main(void)
     FIELD(kprod_partition_request_t, topic);
     FIELD(kprod_partition_request_t, reserved0);
     FIELD(kprod_partition_request_t, reserved);
+    SIZE(kprod_group_offset_t);
+    FIELD(kprod_group_offset_t, topic_name);
+    FIELD(kprod_group_offset_t, topic_name_len);
+    FIELD(kprod_group_offset_t, offset);
+    FIELD(kprod_group_offset_t, metadata);
+    FIELD(kprod_group_offset_t, metadata_len);
+    FIELD(kprod_group_offset_t, partition);
+    FIELD(kprod_group_offset_t, leader_epoch);
+    FIELD(kprod_group_offset_t, reserved);
+    SIZE(kprod_group_metadata_t);
+    FIELD(kprod_group_metadata_t, group_id);
+    FIELD(kprod_group_metadata_t, group_id_len);
+    FIELD(kprod_group_metadata_t, member_id);
+    FIELD(kprod_group_metadata_t, member_id_len);
+    FIELD(kprod_group_metadata_t, group_instance_id);
+    FIELD(kprod_group_metadata_t, group_instance_id_len);
+    FIELD(kprod_group_metadata_t, generation_id);
+    FIELD(kprod_group_metadata_t, reserved0);
+    FIELD(kprod_group_metadata_t, reserved);
     SIZE(kprod_metrics_t);
     FIELD(kprod_metrics_t, records_delivered);
     FIELD(kprod_metrics_t, requests_in_flight);

@@ -9,7 +9,7 @@ use kprod::error;
 use crate::root;
 
 /// In the order in which the header presents them.
-const SOURCES: [&str; 8] = [
+const SOURCES: [&str; 9] = [
     "types",
     "handle",
     "version",
@@ -18,6 +18,7 @@ const SOURCES: [&str; 8] = [
     "producer",
     "send",
     "completion",
+    "transaction",
 ];
 
 pub fn header() -> String {

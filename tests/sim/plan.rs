@@ -45,6 +45,7 @@ pub struct Plan {
     pub topics: Vec<Topic>,
     pub settings: Vec<(&'static str, String)>,
     pub acks_none: bool,
+    pub idempotent: bool,
     pub memory: u64,
     /// Topics are deleted, too, and made anew.
     pub deletes: bool,
@@ -82,7 +83,9 @@ impl Plan {
             _ if weather == Weather::Storm => Ending::CloseDead(millis(&rng, 0, 3000)),
             _ => Ending::Flush,
         };
+        let idempotent = one_in(&rng, 2);
         let acks = match weather {
+            _ if idempotent => "all",
             Weather::Storm if one_in(&rng, 8) => "0",
             _ => pick(&rng, &["1", "all"]),
         };
@@ -106,6 +109,7 @@ impl Plan {
             topics: Vec::new(),
             settings: Vec::new(),
             acks_none: acks == "0",
+            idempotent,
             memory,
             deletes: weather == Weather::Storm && one_in(&rng, 8),
             fatal: weather == Weather::Storm && one_in(&rng, 16),
@@ -131,6 +135,7 @@ impl Plan {
             Weather::Calm | Weather::Refusals => 600_000,
         };
         set("acks", acks.into());
+        set("enable.idempotence", self.idempotent.to_string());
         set("buffer.memory", self.memory.to_string());
         set("request.timeout.ms", request_timeout.to_string());
         set("linger.ms", pick(rng, &["0", "0", "5", "200"]).into());
@@ -160,13 +165,17 @@ impl Plan {
             set("max.request.size", "4096".into());
         }
         if self.weather == Weather::Storm {
-            if one_in(rng, 3) {
+            // What waits for a partition that is gone has no other end with idempotence.
+            if one_in(rng, 3) || (self.idempotent && self.deletes) {
                 let linger = 200;
                 let timeout = request_timeout + linger + rng.below(5000);
                 set("delivery.timeout.ms", timeout.to_string());
             }
             if one_in(rng, 6) {
-                set("retries", rng.below(3).to_string());
+                set(
+                    "retries",
+                    (rng.below(3) + u64::from(self.idempotent)).to_string(),
+                );
             }
             if one_in(rng, 4) {
                 set("connections.max.idle.ms", "300".into());

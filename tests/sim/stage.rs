@@ -111,6 +111,7 @@ impl Stage {
             rng: Rng::from_seed(7),
             on_current_runtime: true,
             each_turn: None,
+            first_sequence: 0,
         };
         let config = config.build().unwrap();
         let producer = Producer::create_in(environment, config, Callbacks::default()).unwrap();

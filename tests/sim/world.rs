@@ -56,6 +56,7 @@ impl World {
             rng: Rng::from_seed(plan.seed ^ 1),
             on_current_runtime: true,
             each_turn: None,
+            first_sequence: 0,
         };
         let producer =
             Producer::create_in(environment, config.build().unwrap(), Callbacks::default())
@@ -86,6 +87,9 @@ impl World {
             self.model.check_logs(&self.plan, &logs);
         }
         self.model.check_end(&self.plan);
+        if !self.plan.deletes {
+            assert_eq!(self.producer.metrics().data_losses, 0);
+        }
         self.check_memory().await;
         self.trace
     }
@@ -257,6 +261,8 @@ impl World {
     async fn check_memory(&mut self) {
         let timeout = match self.plan.weather {
             Weather::Storm => Duration::from_secs(40),
+            // A superseded leader's answer is not waited for, but it comes.
+            Weather::Refusals if self.plan.idempotent => Duration::from_secs(2),
             Weather::Calm | Weather::Refusals => Duration::from_millis(100),
         };
         let deadline = Instant::now() + timeout;

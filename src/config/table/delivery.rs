@@ -90,7 +90,7 @@ pub(super) static PROPERTIES: &[Property] = &[
         Medium,
         "Whether the broker discards what arrives twice, so that a retry cannot duplicate records. \
          Needs `acks=all`, `retries` above 0 and at most 5 requests in flight. Implied by \
-         `transactional.id`. `kprod_create` refuses it in this version.",
+         `transactional.id`.",
     )
     .also(&[aiokafka("enable_idempotence")]),
     Property::new(
@@ -102,7 +102,7 @@ pub(super) static PROPERTIES: &[Property] = &[
         None,
         Medium,
         "The name under which this producer's transactions outlive it. Setting it makes the \
-         producer transactional and idempotent. `kprod_create` refuses it in this version.",
+         producer transactional and idempotent.",
     )
     .also(&[aiokafka("transactional_id")]),
     Property::new(

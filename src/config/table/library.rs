@@ -12,7 +12,7 @@ pub(super) static PROPERTIES: &[Property] = &[
         "A group of settings for what is not set explicitly. `modern`: `acks=all`, \
          `enable.idempotence=true`, `linger.ms=5`, `delivery.timeout.ms=120000`, \
          `max.block.ms=60000`. An explicit setting that contradicts the rest of the group is an \
-         error. `kprod_create` refuses it in this version, which has no idempotence.",
+         error.",
     ),
     Property::new(
         "kprod.delivery.reports",
@@ -41,6 +41,16 @@ pub(super) static PROPERTIES: &[Property] = &[
         Low,
         "Whether events of the producer (all brokers down, authentication failed, data lost, fatal \
          error) are queued among the reports.",
+    ),
+    Property::new(
+        "kprod.data.loss",
+        Kind::Choice(&[word("continue"), word("stop")]),
+        Some("continue"),
+        Medium,
+        "What an idempotent producer does when a broker turns out to have lost records that it had \
+         acknowledged (after an unclean leader election, say). Either way it logs the loss, counts it \
+         and, with `kprod.events`, reports DATA_LOSS. `continue`: then it goes on under a new epoch. \
+         `stop`: it fails for good.",
     ),
     Property::new(
         "kprod.io.threads",

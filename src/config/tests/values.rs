@@ -33,6 +33,7 @@ fn typed_defaults_are_the_specifications() {
         enable_idempotence: false,
         transactional_id: None,
         transaction_timeout: Duration::from_secs(60),
+        data_loss: DataLoss::Continue,
         linger: Duration::ZERO,
         batch_size: 16 * 1024,
         buffer_memory: 32 * 1024 * 1024,

@@ -1,0 +1,207 @@
+//! The places of an idempotent producer's batches: given at their first request, kept until the outcome is definite,
+//! and begun anew where a place was lost.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::Engine;
+use super::answer::Refusal;
+use crate::accumulator::Batch;
+use crate::completion::LogLevel;
+use crate::config::DataLoss;
+use crate::error::{Error, ErrorCode};
+use crate::record::Stamp;
+use crate::transaction::after;
+
+impl Engine {
+    /// How many batches of the partition may be in flight now. After trouble what is to be tried again goes first,
+    /// and not before everything that was sent has come back.
+    pub(super) fn may_fly(&self, id: usize) -> bool {
+        let track = &self.tracks[id];
+        let depth = match self.transactor.is_idempotent() {
+            true => track.lineage.depth(self.config.max_in_flight),
+            false => 1,
+        };
+        match track.retry.is_empty() {
+            true => track.in_flight.len() < depth,
+            false => track.in_flight.is_empty(),
+        }
+    }
+
+    /// Whether the partition's next batch has a place in its sequence, or can be given one.
+    pub(super) fn has_place(&mut self, id: usize) -> bool {
+        if !self.transactor.is_idempotent() {
+            return true;
+        }
+        let track = &mut self.tracks[id];
+        if !track.in_flight.is_empty() {
+            return !track.lineage.is_broken();
+        }
+        let keeps_place = track.retry.front().is_some_and(|head| {
+            // What may be in the log is asked for under the old place, even where that leads nowhere.
+            head.stamp().is_some() && (head.attempts.maybe_written || !track.lineage.is_broken())
+        });
+        if keeps_place {
+            return true;
+        }
+        let old = track.lineage.identity();
+        let new = match track.lineage.is_broken() {
+            true => self.transactor.renew(old),
+            false => self.transactor.identity(),
+        };
+        let Some(new) = new else {
+            self.transactor.want_identity();
+            return false;
+        };
+        let track = &mut self.tracks[id];
+        if track.lineage.is_broken() || old != Some(new) {
+            track.give_up_places();
+            track.lineage.adopt(new);
+            self.count(&self.shared.counters.sequences_begun, 1);
+        }
+        true
+    }
+
+    /// Whether the transaction knows of the partition.
+    pub(super) fn has_joined(&mut self, id: usize) -> bool {
+        let track = &mut self.tracks[id];
+        self.transactor.join(id, &mut track.joined)
+    }
+
+    /// Gives the batch its place, at its first request. False: there is none.
+    pub(super) fn place(&mut self, id: usize, batch: &mut Batch) -> bool {
+        if !self.transactor.is_idempotent() || batch.stamp().is_some() {
+            return true;
+        }
+        let transactional = self.transactor.is_transactional();
+        let lineage = &mut self.tracks[id].lineage;
+        let stamp = lineage.assign(batch.record_count(), transactional);
+        batch.set_stamp(stamp);
+        stamp.is_some()
+    }
+
+    /// The batch leaves without being in the log for certain: so does its place.
+    pub(super) fn release_place(&mut self, id: usize, batch: &Batch) {
+        let Some(stamp) = batch.stamp() else {
+            return;
+        };
+        let track = &mut self.tracks[id];
+        let lineage = &mut track.lineage;
+        lineage.release(stamp, batch.record_count(), batch.attempts.maybe_written);
+        lineage.doubt();
+        if lineage.is_broken() {
+            self.transactor.note_broken();
+        }
+    }
+
+    /// The broker finds that the batch is not the next one, or does not know the producer (any more).
+    pub(super) fn on_out_of_sequence(
+        &mut self,
+        id: usize,
+        mut batch: Box<Batch>,
+        refusal: Refusal,
+        log_start_offset: i64,
+        now: Instant,
+    ) {
+        let track = &mut self.tracks[id];
+        track.lineage.doubt();
+        if track.has_older(&batch) {
+            // One before it was refused, and this one for that reason alone.
+            batch.attempts.count = batch.attempts.count.saturating_sub(1);
+            return track.put_back(batch);
+        }
+        let unknown = refusal.code == ErrorCode::UNKNOWN_PRODUCER_ID;
+        if unknown && log_start_offset < 0 {
+            return self.retry(id, batch, refusal, now);
+        }
+        // What the broker has deleted by age is not lost.
+        let acknowledged = track.lineage.acknowledged();
+        let retention = unknown && acknowledged.is_none_or(|offset| offset < log_start_offset);
+        let lost = !track.lineage.is_broken()
+            && refusal.code != ErrorCode::INVALID_PRODUCER_EPOCH
+            && !retention
+            && acknowledged.is_some();
+        // A broker that has state and not this batch among the last says that it is not in the log.
+        batch.attempts.maybe_written = false;
+        if lost && !self.note_loss(id, acknowledged, log_start_offset) {
+            return self.fail_batch(id, *batch, &refusal);
+        }
+        if self.transactor.is_transactional() {
+            if !(unknown && retention) {
+                return self.fail_batch(id, *batch, &refusal);
+            }
+            self.tracks[id].lineage.restart();
+            self.tracks[id].give_up_places();
+        } else {
+            self.tracks[id].lineage.end();
+        }
+        batch.set_stamp(None);
+        self.retry(id, batch, refusal, now);
+    }
+
+    /// The log lacks what was acknowledged. False: the producer is not to go on.
+    fn note_loss(&mut self, id: usize, acknowledged: Option<i64>, log_start_offset: i64) -> bool {
+        let track = &self.tracks[id];
+        let message = format!(
+            "topic {} partition {}: records that were acknowledged, up to offset {}, are not in the log any more; it \
+             begins at {log_start_offset}. Look for an unclean leader election or deleted data",
+            track.topic.name,
+            track.partition.index,
+            acknowledged.unwrap_or(-1),
+        );
+        self.count(&self.shared.counters.data_losses, 1);
+        let error = Error::new(ErrorCode::DATA_LOSS, message);
+        self.shared
+            .log
+            .log(LogLevel::Error, || error.message.clone());
+        match self.config.data_loss {
+            DataLoss::Continue => {
+                self.accumulator.hub.event(&error);
+                true
+            }
+            DataLoss::Stop => {
+                self.pending_fatal.get_or_insert(error);
+                false
+            }
+        }
+    }
+
+    /// The broker's time of a batch, where the topic has such times. The answer to a batch that came twice gives the
+    /// largest timestamp in its place, whatever the topic has: what the topic has is known from other answers.
+    pub(super) fn append_time(&mut self, topic: u32, batch: &Batch, said: i64) -> Option<i64> {
+        let said = (said != -1).then_some(said);
+        let at = topic as usize;
+        if self.has_append_time.len() <= at {
+            self.has_append_time.resize(at + 1, None);
+        }
+        let known = &mut self.has_append_time[at];
+        if said.is_none() || batch.attempts.count <= 1 {
+            *known = Some(said.is_some());
+            return said;
+        }
+        match *known {
+            Some(true) => said,
+            Some(false) => None,
+            None => said.filter(|time| *time != batch.max_timestamp()),
+        }
+    }
+}
+
+/// The halves of a split batch share its place.
+pub(super) fn share_place(whole: Option<Stamp>, first: &mut Batch, second: &mut Batch) {
+    first.set_stamp(whole);
+    let rest = whole.map(|whole| Stamp {
+        base_sequence: after(whole.base_sequence, first.record_count()),
+        ..whole
+    });
+    second.set_stamp(rest);
+}
+
+/// The reason for refusing what belongs to a transaction that can only be aborted.
+pub(super) fn aborted() -> Refusal {
+    Refusal {
+        code: ErrorCode::ABORTED,
+        message: Some(Arc::from("its transaction was aborted")),
+    }
+}

@@ -1,0 +1,184 @@
+//! Transactions: the user's calls, and how a transaction opens, fails and ends.
+
+use tokio::time::Instant;
+
+use super::Engine;
+use super::sequence::aborted;
+use crate::accumulator::Gate;
+use crate::completion::{Completer, Operation};
+use crate::error::{Class, Error, ErrorCode};
+use crate::network::RequestId;
+use crate::transaction::{Call, Ending, Entry, Identity, Offsets, State, Step};
+
+/// Sends outside of a transaction.
+const OUTSIDE: Gate = Gate::Shut(ErrorCode::ILLEGAL_STATE);
+/// Sends in a transaction that can only be aborted.
+const DOOMED: Gate = Gate::Shut(ErrorCode::TRANSACTION_ABORTABLE);
+
+impl Engine {
+    pub(super) fn on_call(
+        &mut self,
+        call: Call,
+        offsets: Option<Box<Offsets>>,
+        operation: Operation,
+        deadline: Instant,
+    ) {
+        if matches!(self.transactor.enter(call, deadline, operation), Entry::New) {
+            let result = self.begin_call(call, offsets);
+            if let Some(result) = result {
+                self.transactor.conclude(result);
+            }
+        }
+        self.timers.at(deadline, super::Timer::Look);
+    }
+
+    /// Answers the call at once, or begins what it asks for.
+    fn begin_call(
+        &mut self,
+        call: Call,
+        offsets: Option<Box<Offsets>>,
+    ) -> Option<Result<(), Error>> {
+        let state = self.transactor.state().clone();
+        match (call, state) {
+            (Call::Begin, State::Idle) => {
+                self.transactor.want_identity();
+                None
+            }
+            (Call::SendOffsets, State::Open) => {
+                let offsets = offsets.filter(|offsets| !offsets.offsets.is_empty());
+                match offsets {
+                    Some(offsets) => self.transactor.set_offsets(*offsets),
+                    None => return Some(Ok(())),
+                }
+                None
+            }
+            (Call::Commit | Call::SendOffsets, State::Doomed(error)) => Some(Err(error)),
+            (Call::Commit, State::Open) => {
+                self.begin_ending(Ending::Commit);
+                None
+            }
+            (Call::Abort, State::Open | State::Doomed(_)) => {
+                self.begin_ending(Ending::Abort);
+                None
+            }
+            (Call::Begin, _) => Some(Err(illegal(
+                call,
+                "a transaction is open: commit or abort it first",
+            ))),
+            (_, State::Idle) => Some(Err(illegal(
+                call,
+                "no transaction is open: begin one first",
+            ))),
+            (_, State::Ending(_)) => Some(Err(illegal(call, "the transaction is being ended"))),
+        }
+    }
+
+    fn begin_ending(&mut self, ending: Ending) {
+        self.accumulator.set_gate(OUTSIDE);
+        self.transactor.begin_ending(ending);
+        if ending == Ending::Abort {
+            self.drop_undrained();
+        }
+        // The last outcome wakes the engine, wherever it comes from; and nothing lingers until then.
+        let ready = self.accumulator.ready.clone();
+        let wake = Completer::Call(Box::new(move || ready.wake()));
+        self.accumulator.incomplete.flush(wake);
+        self.all_due(Instant::now());
+    }
+
+    /// What has not been written cannot be committed any more.
+    fn drop_undrained(&mut self) {
+        let now = Instant::now();
+        for id in 0..self.tracks.len() {
+            if self.tracks[id].partition.load() > 0 {
+                self.drop_queued(id, &aborted());
+                self.examine(id, now);
+            }
+        }
+        let topics: Vec<_> = self.accumulator.topics.iter().cloned().collect();
+        for topic in topics {
+            topic.fail_parked(
+                ErrorCode::ABORTED,
+                "its transaction was aborted while its metadata was awaited",
+            );
+        }
+    }
+
+    /// What is to be done about identity and transaction in this turn.
+    pub(super) fn pursue(&mut self, now: Instant) {
+        if let Some(error) = self.pending_fatal.take() {
+            return self.on_fatal(error.of_class(Class::Fatal));
+        }
+        if !self.transactor.is_idempotent() {
+            return;
+        }
+        self.transactor.expire_calls(now, |call| {
+            Error::new(
+                ErrorCode::TIMED_OUT,
+                format!("{call} timed out; it goes on: call it again for its result"),
+            )
+        });
+        if let Some(failure) = self.accumulator.hub.take_first_failure() {
+            self.doom(failure);
+        }
+        if self.transactor.may_begin() && self.accumulator.set_gate(Gate::Open) {
+            self.transactor.begin();
+        }
+        let drained = self.accumulator.incomplete.is_empty();
+        if self.transactor.ends_alone(drained) {
+            self.end(None);
+        }
+        match self.transactor.next_step(drained, now) {
+            Some(step) => self.take_step(step, now),
+            None => {
+                if let Some(at) = self.transactor.waits_until().filter(|at| *at > now) {
+                    self.look_at(at);
+                }
+            }
+        }
+    }
+
+    /// The transaction can only be aborted.
+    pub(super) fn doom(&mut self, error: Error) {
+        if self.transactor.doom(error) {
+            self.accumulator.set_gate(DOOMED);
+            self.drop_undrained();
+        }
+    }
+
+    /// The transaction is over.
+    pub(super) fn end(&mut self, next: Option<Identity>) {
+        // What failed belonged to it.
+        let _ = self.accumulator.hub.take_first_failure();
+        self.transactor.ended(next);
+    }
+
+    /// Aborts what is open when the producer closes.
+    pub(super) fn abort_for_close(&mut self) {
+        if matches!(self.transactor.state(), State::Open | State::Doomed(_)) {
+            self.transactor.begin_ending(Ending::Abort);
+            self.drop_undrained();
+        }
+    }
+
+    /// A request about identity or transaction that will not be answered.
+    pub(super) fn on_step_lost(&mut self, id: RequestId, now: Instant) {
+        if let Some(step) = self.transactor.answered(id) {
+            self.again(step, ErrorCode::NETWORK_EXCEPTION, true, now);
+        }
+    }
+
+    pub(super) fn again(&mut self, step: Step, code: ErrorCode, elsewhere: bool, now: Instant) {
+        if elsewhere {
+            self.transactor.forget_coordinator(step);
+        }
+        self.transactor.again(step, code, now, &self.rng);
+        if let Some(at) = self.transactor.waits_until() {
+            self.look_at(at);
+        }
+    }
+}
+
+fn illegal(call: Call, why: &str) -> Error {
+    Error::new(ErrorCode::ILLEGAL_STATE, format!("{call}: {why}"))
+}

@@ -1,0 +1,215 @@
+//! The user's transactional calls: one at a time, and one that ran out of time is resumed by the same call only.
+
+use std::fmt;
+
+use tokio::time::Instant;
+
+use crate::completion::Operation;
+use crate::error::{Error, ErrorCode};
+
+/// What a user asks of the transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Call {
+    Begin,
+    SendOffsets,
+    Commit,
+    Abort,
+}
+
+impl fmt::Display for Call {
+    /// The name in the C API.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Call::Begin => "kprod_begin_transaction",
+            Call::SendOffsets => "kprod_send_offsets_to_transaction",
+            Call::Commit => "kprod_commit_transaction",
+            Call::Abort => "kprod_abort_transaction",
+        })
+    }
+}
+
+/// What became of a call on its arrival.
+#[derive(Debug)]
+pub enum Entry {
+    /// It waits with those that made the same call before, was answered, or was refused.
+    Settled,
+    /// It begins.
+    New,
+}
+
+/// The call under way, those who wait for it, and a result that nobody has waited for.
+#[derive(Debug, Default)]
+pub(super) struct Calls {
+    current: Option<(Call, Vec<(Instant, Operation)>)>,
+    outcome: Option<(Call, Result<(), Error>)>,
+}
+
+impl Calls {
+    pub fn current(&self) -> Option<Call> {
+        self.current.as_ref().map(|(call, _)| *call)
+    }
+
+    /// Whether somebody waits for the call under way.
+    pub fn is_awaited(&self) -> bool {
+        self.current
+            .as_ref()
+            .is_some_and(|(_, waiting)| !waiting.is_empty())
+    }
+
+    pub fn enter(&mut self, call: Call, deadline: Instant, operation: Operation) -> Entry {
+        if let Some((ended, result)) = self.outcome.take() {
+            if ended == call {
+                operation.complete(result.map(|()| 0));
+            } else {
+                operation.complete(Err(refused(call, ended, "has ended meanwhile")));
+                self.outcome = Some((ended, result));
+            }
+            return Entry::Settled;
+        }
+        match &mut self.current {
+            None => {
+                self.current = Some((call, vec![(deadline, operation)]));
+                Entry::New
+            }
+            Some((current, waiting)) if *current == call => {
+                waiting.push((deadline, operation));
+                Entry::Settled
+            }
+            // What is aborted needs no offsets.
+            Some((Call::SendOffsets, waiting)) if call == Call::Abort && waiting.is_empty() => {
+                self.current = Some((call, vec![(deadline, operation)]));
+                Entry::New
+            }
+            Some((current, _)) => {
+                operation.complete(Err(refused(call, *current, "has not ended")));
+                Entry::Settled
+            }
+        }
+    }
+
+    /// The call is over. Without anybody who waits, the result is kept for the same call.
+    pub fn conclude(&mut self, result: Result<(), Error>) {
+        let Some((call, waiting)) = self.current.take() else {
+            return;
+        };
+        if waiting.is_empty() {
+            self.outcome = Some((call, result));
+            return;
+        }
+        for (_, operation) in waiting {
+            operation.complete(result.clone().map(|()| 0));
+        }
+    }
+
+    /// Forgets the call under way, for which nobody waits.
+    pub fn forget(&mut self) {
+        self.current = None;
+    }
+
+    /// Answers those whose time is up. The call goes on without them.
+    pub fn expire(&mut self, now: Instant, error: impl Fn(Call) -> Error) {
+        if let Some((call, waiting)) = &mut self.current {
+            let late = |(deadline, _): &mut (Instant, Operation)| *deadline <= now;
+            for (_, operation) in waiting.extract_if(.., late) {
+                operation.complete(Err(error(*call)));
+            }
+        }
+    }
+}
+
+fn refused(call: Call, other: Call, why: &str) -> Error {
+    Error::new(
+        ErrorCode::ILLEGAL_STATE,
+        format!("{call}: {other} {why}: call it again for its result first"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::completion::{Completer, Completions, Waiter};
+    use crate::config::DeliveryReports;
+
+    struct Bench {
+        calls: Calls,
+        hub: Arc<Completions>,
+        now: Instant,
+    }
+
+    type Answer = Arc<Waiter<Result<u32, Error>>>;
+
+    impl Bench {
+        fn new() -> Self {
+            let hub = Completions::new(DeliveryReports::All, false, 1, None);
+            Bench {
+                calls: Calls::default(),
+                hub: Arc::new(hub),
+                now: Instant::now(),
+            }
+        }
+
+        fn enter(&mut self, call: Call) -> (Entry, Answer) {
+            let answer = Waiter::new();
+            let completer = Completer::Thread(answer.clone());
+            let operation = Operation::new(completer, self.hub.clone());
+            (self.calls.enter(call, self.now, operation), answer)
+        }
+
+        fn expire(&mut self) {
+            let late = |_| Error::new(ErrorCode::TIMED_OUT, "late");
+            self.calls.expire(self.now + Duration::from_millis(1), late);
+        }
+    }
+
+    fn code(answer: &Answer) -> Option<ErrorCode> {
+        let past = Some(Instant::now());
+        let result = answer.wait(past)?;
+        Some(result.map_or_else(|error| error.code, |_| ErrorCode::OK))
+    }
+
+    #[test]
+    fn the_same_call_joins_and_another_is_refused() {
+        let mut bench = Bench::new();
+        let (entry, first) = bench.enter(Call::Commit);
+        assert!(matches!(entry, Entry::New));
+        let (entry, second) = bench.enter(Call::Commit);
+        assert!(matches!(entry, Entry::Settled));
+        let (_, abort) = bench.enter(Call::Abort);
+        assert_eq!(code(&abort), Some(ErrorCode::ILLEGAL_STATE));
+        bench.calls.conclude(Ok(()));
+        assert_eq!(code(&first), Some(ErrorCode::OK));
+        assert_eq!(code(&second), Some(ErrorCode::OK));
+        assert_eq!(bench.calls.current(), None);
+    }
+
+    #[test]
+    fn a_result_without_a_waiter_is_kept_for_the_same_call_once() {
+        let mut bench = Bench::new();
+        let (_, late) = bench.enter(Call::Commit);
+        bench.expire();
+        assert_eq!(code(&late), Some(ErrorCode::TIMED_OUT));
+        assert!(!bench.calls.is_awaited());
+        bench.calls.conclude(Ok(()));
+        let (_, begin) = bench.enter(Call::Begin);
+        assert_eq!(code(&begin), Some(ErrorCode::ILLEGAL_STATE));
+        let (_, commit) = bench.enter(Call::Commit);
+        assert_eq!(code(&commit), Some(ErrorCode::OK));
+        let (entry, _) = bench.enter(Call::Begin);
+        assert!(matches!(entry, Entry::New));
+    }
+
+    #[test]
+    fn an_abort_takes_over_from_offsets_that_nobody_waits_for() {
+        let mut bench = Bench::new();
+        let (_, offsets) = bench.enter(Call::SendOffsets);
+        let (_, early) = bench.enter(Call::Abort);
+        assert_eq!(code(&early), Some(ErrorCode::ILLEGAL_STATE));
+        bench.expire();
+        assert_eq!(code(&offsets), Some(ErrorCode::TIMED_OUT));
+        let (entry, _) = bench.enter(Call::Abort);
+        assert!(matches!(entry, Entry::New));
+    }
+}

@@ -1,0 +1,23 @@
+//! Who the producer is to the brokers, and its transactions: state machines without I/O.
+//!
+//! ```text
+//! identity.rs   producer id and epoch            step.rs      what to ask a coordinator next
+//! lineage.rs    a partition's sequence           verdict.rs   what its answers mean
+//! calls.rs      the user's calls and results     state.rs     the transaction itself
+//! ```
+
+mod calls;
+mod identity;
+mod lineage;
+mod offsets;
+mod state;
+mod step;
+mod verdict;
+
+pub use calls::{Call, Entry};
+pub use identity::Identity;
+pub use lineage::{Lineage, after};
+pub use offsets::{GroupMetadata, GroupOffset, Offsets};
+pub use state::{Ending, State};
+pub use step::{Destination, Step, Transactor};
+pub use verdict::{Verdict, verdict};
