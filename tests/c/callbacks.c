@@ -10,7 +10,7 @@ struct shared {
     kprod_producer_t *producer;
     uint32_t handle;
     atomic_int records, own, nested;
-    pthread_t thread;
+    _Atomic pthread_t thread; /* the callbacks' */
 };
 
 static struct shared *shared_of(uint64_t context)
