@@ -26,16 +26,24 @@ pub const TARGET: Target = Target {
         [] => {}
     },
     seeds: || {
-        let plain = batch();
-        (0..=Codec::ALL.len() as u8)
-            .map(|mode| [&[mode], &plain[..]].concat())
+        let modes = || 0..=Codec::ALL.len() as u8;
+        let with = |batch: Vec<u8>| modes().map(move |mode| [&[mode], &batch[..]].concat());
+        with(batch(ONE_HEADER))
+            .chain(with(batch(MANY_HEADERS)))
             .collect()
     },
 };
 
-/// Two records, each with a key, a value and a header.
-fn batch() -> Vec<u8> {
-    let record = |delta: u8| [24, 0, 0, 2 * delta, 2, b'k', 4, b'v', b'v', 2, 2, b'h', 1];
+const ONE_HEADER: [u8; 4] = [2, 2, b'h', 1];
+/// Some hundred thousand are announced, and none is there.
+const MANY_HEADERS: [u8; 4] = [0xfe, 0xff, 0x7f, 0];
+
+/// Two records, each with a key, a value and these headers.
+fn batch(headers: [u8; 4]) -> Vec<u8> {
+    let record = |delta: u8| {
+        let fields = [24, 0, 0, 2 * delta, 2, b'k', 4, b'v', b'v'];
+        [&fields[..], &headers].concat()
+    };
     let section = Bytes::from([record(0), record(1)].concat());
     let header = BatchHeader {
         last_offset_delta: 1,
