@@ -129,17 +129,22 @@ impl Completions {
         error
     }
 
-    fn note_failure(&self, outcome: &Outcome) {
+    fn note_failure(&self, batch: &FinishedBatch) {
         let Some(first) = &self.transaction else {
             return;
         };
-        if outcome.error == ErrorCode::OK || is_end(outcome.error) {
+        if batch.outcome.error == ErrorCode::OK || is_end(batch.outcome.error) {
             return;
         }
+        // A record at fault tells more than its neighbours.
+        let (code, detail) = match batch.failures.first() {
+            Some(culprit) => (culprit.error, culprit.detail),
+            None => (batch.outcome.error, batch.outcome.detail),
+        };
         let mut error = first.error.lock();
         error.get_or_insert_with(|| {
-            let known = self.details.get(outcome.detail);
-            known.unwrap_or_else(|| Error::new(outcome.error, outcome.error.text()))
+            let known = self.details.get(detail);
+            known.unwrap_or_else(|| Error::new(code, code.text()))
         });
         first.any.store(true, Ordering::Release);
     }
@@ -203,7 +208,7 @@ impl Completions {
             _ => &self.fates.failed,
         };
         fate.fetch_add(records, Ordering::Relaxed);
-        self.note_failure(&batch.outcome);
+        self.note_failure(batch);
     }
 
     fn route(
