@@ -349,3 +349,31 @@ fn a_close_on_a_dead_cluster_ends_in_time_with_every_record_reported() {
         }
     });
 }
+
+/// On a long way to the broker an idempotent partition keeps five batches on their way, and in order.
+#[test]
+fn five_idempotent_batches_fill_a_long_way() {
+    let settings = [
+        ("enable.idempotence", "true"),
+        ("batch.size", "16000"),
+        ("linger.ms", "5"),
+    ];
+    play(1, &settings, |stage| async move {
+        stage.topic("t", 1).await;
+        stage.mock.with(|cluster| cluster.set_round_trip(1, ms(50)));
+        let began = stage.now();
+        for tag in 0..100_000 {
+            stage.send("t", tag);
+        }
+        let reports = stage.reports(100_000).await;
+        let took = stage.now() - began;
+        assert!(reports.iter().all(|(_, r)| r.error == ErrorCode::OK));
+        let requests = stage.produced();
+        let largest = requests.iter().map(|r| r.batches[0].record_count).max();
+        assert!((900..1100).contains(&largest.unwrap()), "{largest:?}");
+        // Each was on its way for 50 ms: so many were at a time.
+        let depth = requests.len() as f64 * 0.050 / took.as_secs_f64();
+        assert!(depth > 4.5, "{depth:.2}");
+        assert_eq!(stage.log("t", 0), (0..100_000).collect::<Vec<_>>());
+    });
+}

@@ -454,3 +454,48 @@ fn a_close_ends_a_commit_that_waits() {
         assert_eq!(commit.join().unwrap().code, ErrorCode::CLOSED);
     });
 }
+
+/// T13, T15: a broker that lost its state in the middle of a transaction loses it no record: it is aborted.
+#[test]
+fn a_sequence_that_breaks_within_a_transaction_aborts_it() {
+    for version in BOTH {
+        let stage = stage(version, &[]);
+        stage.begin();
+        stage.send(0);
+        stage.producer.flush(WAIT).unwrap();
+        ok(&stage.reports(1)[0]);
+        stage.mock().inject(
+            Fault::on(ApiKey::Produce)
+                .partition("t", 0)
+                .error(ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER),
+        );
+        stage.send(3);
+        let refused = stage.reports(1)[0];
+        assert_eq!(refused.error, ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER);
+        let commit = stage.producer.commit_transaction(WAIT).unwrap_err();
+        assert_eq!(commit.class, Class::Abortable, "{commit:?}");
+        stage.abort();
+        stage.begin();
+        [0, 3].into_iter().for_each(|tag| stage.send(tag));
+        stage.commit();
+        assert_eq!(stage.committed(), [0, 3]);
+    }
+}
+
+/// An error that would end in a second record for a caller who sends again is no invitation to do so.
+#[test]
+fn what_was_retriable_is_abortable_in_a_transaction() {
+    let stage = stage(2, &[("retries", "1")]);
+    stage.begin();
+    stage.mock().inject(
+        Fault::on(ApiKey::Produce)
+            .error(ErrorCode::NOT_ENOUGH_REPLICAS)
+            .forever(),
+    );
+    stage.send(0);
+    let failed = stage.reports(1)[0];
+    assert_eq!(failed.error, ErrorCode::NOT_ENOUGH_REPLICAS);
+    assert_eq!(failed.flags & 7, 2, "{failed:?}");
+    stage.mock().clear_faults();
+    stage.abort();
+}
