@@ -4,13 +4,15 @@ use std::sync::OnceLock;
 
 use parking_lot::Mutex;
 
-/// Entries of the first level; each further level holds twice as many as the one before.
+/// Entries of the first level, which needs no further look-up; each other level holds twice as many as the one before.
 const FIRST: usize = 32;
 /// Enough for every `i32`.
 const LEVELS: usize = 28;
 
 #[derive(Debug)]
 pub struct AppendVec<T> {
+    first: [OnceLock<T>; FIRST],
+    /// Those behind the first, at their places among all.
     levels: [OnceLock<Box<[OnceLock<T>]>>; LEVELS],
     len: Mutex<usize>,
 }
@@ -18,6 +20,7 @@ pub struct AppendVec<T> {
 impl<T> AppendVec<T> {
     pub fn new() -> Self {
         AppendVec {
+            first: [const { OnceLock::new() }; FIRST],
             levels: [const { OnceLock::new() }; LEVELS],
             len: Mutex::new(0),
         }
@@ -25,6 +28,14 @@ impl<T> AppendVec<T> {
 
     #[inline]
     pub fn get(&self, index: usize) -> Option<&T> {
+        match self.first.get(index) {
+            Some(slot) => slot.get(),
+            None => self.get_behind(index),
+        }
+    }
+
+    #[inline(never)]
+    fn get_behind(&self, index: usize) -> Option<&T> {
         let (level, at) = place(index);
         self.levels.get(level)?.get()?.get(at)?.get()
     }
@@ -33,7 +44,10 @@ impl<T> AppendVec<T> {
     pub fn push(&self, value: T) -> usize {
         let mut len = self.len.lock();
         let (level, at) = place(*len);
-        if let Some(level_slots) = self.levels.get(level) {
+        if let Some(slot) = self.first.get(*len) {
+            let _ = slot.set(value);
+            *len += 1;
+        } else if let Some(level_slots) = self.levels.get(level) {
             let slots =
                 level_slots.get_or_init(|| (0..FIRST << level).map(|_| OnceLock::new()).collect());
             // The slot is this push's alone: the length says that nobody has filled it.

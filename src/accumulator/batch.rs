@@ -11,7 +11,7 @@ use super::memory::Reservation;
 use crate::completion::{RecordMeta, SendCallback};
 use crate::config::{Compression, CompressionType};
 use crate::error::ErrorCode;
-use crate::record::encode::{Payload, SLACK};
+use crate::record::encode::{Payload, SLACK, ShortPayload};
 use crate::record::{Attributes, BatchHeader, Codec, HEADER_LEN, Stamp, compression, frame};
 
 /// Records added to the metadata's capacity at a time, at least.
@@ -177,14 +177,19 @@ impl Batch {
     /// Encodes a record behind others where that needs nothing but room in the buffer: the way of nearly all
     /// records. False: nothing has changed.
     #[inline(always)]
-    pub fn try_push(&mut self, payload: &Payload<'_>, meta: RecordMeta, batch_size: usize) -> bool {
+    pub fn try_push(
+        &mut self,
+        payload: &ShortPayload<'_>,
+        meta: RecordMeta,
+        batch_size: usize,
+    ) -> bool {
         let count = self.accepted.len();
         let delta = meta.timestamp.wrapping_sub(self.base_timestamp);
         let left = batch_size.saturating_sub(self.size());
         if count == 0 || self.accepted.room() == 0 {
             return false;
         }
-        let Some(total) = payload.append_short(&mut self.tail, delta, count as i32, left) else {
+        let Some(total) = payload.append(&mut self.tail, delta, count, left) else {
             return false;
         };
         self.note_written(total, meta);

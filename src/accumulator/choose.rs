@@ -30,17 +30,17 @@ impl Choice {
 }
 
 impl Accumulator {
-    /// The choice of the default partitioner where it needs no second thought.
+    /// The choice of the default partitioner where it needs no second thought; else −1, and perhaps a partition that
+    /// does not exist. `count` is not 0.
     #[inline(always)]
-    pub fn choose_quickly(&self, topic: &Topic, count: i32, key: Option<&[u8]>) -> Option<i32> {
+    pub fn choose_quickly(&self, topic: &Topic, count: i32, key: Option<&[u8]>) -> i32 {
         if !self.chooses_quickly {
-            return None;
+            return -1;
         }
-        let partition = match key {
+        match key {
             None => topic.lanes.current(topic.lanes.own()),
-            Some(key) => (murmur2(key) & 0x7fff_ffff) as i32 % count,
-        };
-        (0..count).contains(&partition).then_some(partition)
+            Some(key) => choose_by_key(key, count),
+        }
     }
 
     /// Chooses among `count` partitions for a record that names none.
@@ -57,7 +57,7 @@ impl Accumulator {
         if self.partitioner.kind == PartitionerKind::Default {
             return Ok(match payload.key {
                 Some(key) if !self.partitioner.ignore_keys => {
-                    Choice::fixed((murmur2(key) & 0x7fff_ffff) as i32 % count)
+                    Choice::fixed(choose_by_key(key, count))
                 }
                 _ => self.sticky(topic, count),
             });
@@ -118,6 +118,12 @@ impl Accumulator {
         }
         self.sticky(topic, count)
     }
+}
+
+/// Apart, so that records without a key need not make room for it.
+#[inline(never)]
+fn choose_by_key(key: &[u8], count: i32) -> i32 {
+    (murmur2(key) & 0x7fff_ffff) as i32 % count
 }
 
 /// User code runs here: no lock is held, and calls back into the library know where they come from.

@@ -16,7 +16,7 @@ use super::memory::Reservation;
 use super::{Accumulator, Gate};
 use crate::completion::{RecordMeta, SendCallback};
 use crate::error::ErrorCode;
-use crate::record::encode::{Payload, SLACK};
+use crate::record::encode::{Payload, SLACK, ShortPayload};
 
 /// The first buffer of a batch in a queue that has not shown yet how much it needs.
 const MIN_FIRST_BUFFER: usize = 2 * 1024;
@@ -171,7 +171,12 @@ impl Partition {
     /// Appends where that takes nothing but the lock and room in the open batch. False: nothing has changed, take
     /// the long way.
     #[inline(always)]
-    pub fn try_push(&self, payload: &Payload<'_>, meta: RecordMeta, batch_size: usize) -> bool {
+    pub fn try_push(
+        &self,
+        payload: &ShortPayload<'_>,
+        meta: RecordMeta,
+        batch_size: usize,
+    ) -> bool {
         let Some(mut queue) = self.queue.try_lock() else {
             return false;
         };

@@ -5,13 +5,16 @@ use std::str;
 
 use smallvec::SmallVec;
 
+use super::KPROD_TIMESTAMP_NOW;
 use super::types::{kprod_delivery_t, kprod_header_t, kprod_metrics_t, kprod_record_t};
 use crate::completion::Report;
 use crate::error::ErrorCode;
-use crate::producer::{Header, Metrics, Record, TopicRef};
+use crate::producer::{Header, Metrics, PlainRecord, Record, ShortField, ShortPayload, TopicRef};
 
 /// Lengths are 32-bit on the wire.
 const MAX_LENGTH: i64 = i32::MAX as i64;
+/// What is longer costs so much to copy that the long way does not matter.
+const MAX_SHORT: i64 = 8 * 1024;
 /// An encoded header takes at least the lengths of its key and its value.
 const MIN_HEADER_SIZE: u64 = 2;
 
@@ -109,6 +112,58 @@ pub(super) unsafe fn push_headers<'a>(
         out.push(Header { key, value });
     }
     Ok(())
+}
+
+/// A record that may go the short way. `None` says nothing but that `record` is to judge.
+///
+/// # Safety
+/// The record points to readable memory while `'a` lasts.
+#[inline(always)]
+pub(super) unsafe fn plain<'a>(
+    record: &kprod_record_t,
+    now: impl FnOnce() -> i64,
+) -> Option<PlainRecord<'a>> {
+    // First, because nothing needs to be kept across the call yet.
+    let timestamp = match record.timestamp_ms {
+        KPROD_TIMESTAMP_NOW => now(),
+        given => given,
+    };
+    let odd = u64::from(record.reserved0 | record.header_count);
+    if (odd | record.reserved[0] | record.reserved[1]) != 0 {
+        return None;
+    }
+    // SAFETY: as the caller promises.
+    let (key, value) = unsafe {
+        (
+            short(record.key, record.key_len)?,
+            short(record.value, record.value_len)?,
+        )
+    };
+    Some(PlainRecord {
+        topic: record.topic,
+        payload: ShortPayload { key, value },
+        partition: record.partition,
+        timestamp,
+        tag: record.tag,
+    })
+}
+
+/// A key or a value of no remarkable length.
+///
+/// # Safety
+/// As for `nullable`.
+#[inline(always)]
+pub(super) unsafe fn short<'a>(pointer: *const u8, length: i64) -> Option<ShortField<'a>> {
+    match length {
+        1..=MAX_SHORT if !pointer.is_null() => {
+            // SAFETY: as the caller promises.
+            let bytes = unsafe { slice::from_raw_parts(pointer, length as usize) };
+            Some(ShortField::new(bytes))
+        }
+        0 => Some(ShortField::new(&[])),
+        super::KPROD_NULL => Some(ShortField::NULL),
+        _ => None,
+    }
 }
 
 /// A whole record; its headers have been converted already.

@@ -1,6 +1,5 @@
 //! The ways to hand over records. This is the hot path: checks, then straight into the engine.
 
-use std::cell::Cell;
 use std::slice;
 
 use super::boundary::{Call, code, on_producer, timeout};
@@ -9,10 +8,13 @@ use super::marshal::{self, Headers};
 use super::types::{kprod_delivery_t, kprod_record_fn, kprod_record_t};
 use crate::completion::Report;
 use crate::error::ErrorCode;
-use crate::producer::{Header, Producer, Record, RecordCallback};
+use crate::producer::{Producer, Record, RecordCallback};
+use crate::sys;
 
-/// Records whose headers are converted at a time, which bounds the memory that takes.
-const CHUNK: usize = 256;
+/// Records of an array for which the clock is read once: they take a few microseconds.
+const CLOCK_CHUNK: usize = 64;
+
+type Send = fn(&Producer, &Record<'_>) -> Result<(), ErrorCode>;
 
 /// Sets a record to no key, no value, no headers, the partitioner's choice of partition and the time of the send.
 /// Topic, tag and reserved space become 0.
@@ -55,7 +57,6 @@ pub unsafe extern "C" fn kprod_record_init(record: *mut kprod_record_t) {
 ///
 /// # Safety
 /// The header's contract for a producer and a record.
-#[inline(always)]
 unsafe fn with_record<T>(
     producer: *mut kprod_producer_t,
     call: Call,
@@ -66,35 +67,14 @@ unsafe fn with_record<T>(
     unsafe {
         on_producer(producer, call, |handle: &ProducerHandle| {
             let record = record.as_ref().ok_or(ErrorCode::INVALID_ARG)?;
-            match record.header_count {
-                0 => send(&handle.producer, &marshal::record(record, &[])?),
-                _ => with_headers(&handle.producer, record, send),
-            }
+            let mut headers = Headers::new();
+            marshal::push_headers(record, &mut headers)?;
+            send(&handle.producer, &marshal::record(record, &headers)?)
         })
     }
 }
 
-/// Apart, so that a record without headers needs no stack for them.
-///
-/// # Safety
-/// The record points to readable memory.
-#[inline(never)]
-unsafe fn with_headers<T>(
-    producer: &Producer,
-    record: &kprod_record_t,
-    send: impl FnOnce(&Producer, &Record<'_>) -> Result<T, ErrorCode>,
-) -> Result<T, ErrorCode> {
-    let mut headers = Headers::new();
-    // SAFETY: as the caller promises.
-    let record = unsafe {
-        marshal::push_headers(record, &mut headers)?;
-        marshal::record(record, &headers)?
-    };
-    send(producer, &record)
-}
-
-/// A send with nothing but a record: `send` is put in here for a record without headers, and `with_headers`, which is
-/// the same, stays out of the way.
+/// A send with nothing but a record: where it is plain and nothing stands in its way, it is not even converted.
 ///
 /// # Safety
 /// The header's contract for a producer and a record.
@@ -102,28 +82,29 @@ unsafe fn with_headers<T>(
 unsafe fn send_plain(
     producer: *mut kprod_producer_t,
     record: *const kprod_record_t,
-    send: impl FnOnce(&Producer, &Record<'_>) -> Result<(), ErrorCode>,
-    with_headers: fn(&Producer, &Record<'_>) -> Result<(), ErrorCode>,
+    send: Send,
 ) -> Result<(), ErrorCode> {
     // SAFETY: the header's contract.
     unsafe {
         on_producer(producer, Call::Anywhere, |handle: &ProducerHandle| {
             let record = record.as_ref().ok_or(ErrorCode::INVALID_ARG)?;
-            if record.header_count != 0 {
-                return send_with_headers(&handle.producer, record, with_headers);
+            match marshal::plain(record, sys::unix_millis) {
+                Some(plain) if handle.producer.send_quickly(&plain) => Ok(()),
+                _ => send_any(&handle.producer, record, send),
             }
-            send(&handle.producer, &marshal::record(record, &[])?)
         })
     }
 }
 
+/// Apart, so that the short way needs no stack for it.
+///
 /// # Safety
-/// The header's contract for a record.
+/// The record points to readable memory.
 #[inline(never)]
-unsafe fn send_with_headers(
+unsafe fn send_any(
     producer: &Producer,
     record: &kprod_record_t,
-    send: fn(&Producer, &Record<'_>) -> Result<(), ErrorCode>,
+    send: Send,
 ) -> Result<(), ErrorCode> {
     let mut headers = Headers::new();
     // SAFETY: as the caller promises.
@@ -158,7 +139,7 @@ pub unsafe extern "C" fn kprod_send(
     record: *const kprod_record_t,
 ) -> i32 {
     // SAFETY: the header's contract.
-    code(unsafe { send_plain(producer, record, Producer::send, Producer::send) })
+    code(unsafe { send_plain(producer, record, Producer::send) })
 }
 
 /// Sends a record without ever blocking: a record to a topic not known yet is parked, within buffer.memory, until
@@ -181,7 +162,7 @@ pub unsafe extern "C" fn kprod_try_send(
     record: *const kprod_record_t,
 ) -> i32 {
     // SAFETY: the header's contract.
-    code(unsafe { send_plain(producer, record, Producer::try_send, Producer::try_send) })
+    code(unsafe { send_plain(producer, record, Producer::try_send) })
 }
 
 /// Sends a record as kprod_send does, and reports it to a callback of its own instead of the producer's delivery
@@ -299,7 +280,7 @@ pub unsafe extern "C" fn kprod_send_many(
     let result = unsafe {
         on_producer(producer, Call::Anywhere, |handle: &ProducerHandle| {
             let records = array(records, count)?;
-            Ok(send_chunks(&handle.producer, records))
+            Ok(send_all(&handle.producer, records))
         })
     };
     match result {
@@ -331,47 +312,27 @@ unsafe fn array<'a>(
     }
 }
 
+/// Gives the records to the producer up to the first that is refused.
+///
 /// # Safety
 /// The records point to readable memory.
-unsafe fn send_chunks(producer: &Producer, records: &[kprod_record_t]) -> (usize, ErrorCode) {
+unsafe fn send_all(producer: &Producer, records: &[kprod_record_t]) -> (usize, ErrorCode) {
     let mut accepted = 0;
-    for chunk in records.chunks(CHUNK) {
-        // SAFETY: as the caller promises.
-        let (taken, stopped) = unsafe { send_chunk(producer, chunk) };
-        accepted += taken;
-        if stopped != ErrorCode::OK {
-            return (accepted, stopped);
+    for chunk in records.chunks(CLOCK_CHUNK) {
+        let now = sys::unix_millis();
+        for record in chunk {
+            // SAFETY: as the caller promises.
+            let sent = unsafe {
+                match marshal::plain(record, || now) {
+                    Some(plain) if producer.send_quickly(&plain) => Ok(()),
+                    _ => send_any(producer, record, Producer::try_send),
+                }
+            };
+            match sent {
+                Ok(()) => accepted += 1,
+                Err(code) => return (accepted, code),
+            }
         }
     }
     (accepted, ErrorCode::OK)
-}
-
-/// # Safety
-/// The records point to readable memory.
-unsafe fn send_chunk(producer: &Producer, chunk: &[kprod_record_t]) -> (usize, ErrorCode) {
-    let malformed = Cell::new(ErrorCode::OK);
-    let mut headers = Headers::new();
-    let mut valid = chunk.len();
-    for (at, record) in chunk.iter().enumerate() {
-        // SAFETY: as the caller promises.
-        if let Err(code) = unsafe { marshal::push_headers(record, &mut headers) } {
-            malformed.set(code);
-            valid = at;
-            break;
-        }
-    }
-    let mut rest: &[Header<'_>] = &headers;
-    let converted = chunk[..valid].iter().map_while(|record| {
-        let (own, after) = rest.split_at(record.header_count as usize);
-        rest = after;
-        // SAFETY: as the caller promises.
-        unsafe { marshal::record(record, own) }
-            .map_err(|code| malformed.set(code))
-            .ok()
-    });
-    let (taken, stopped) = producer.send_many(converted);
-    if stopped != ErrorCode::OK {
-        return (taken, stopped);
-    }
-    (taken, malformed.get())
 }

@@ -26,7 +26,7 @@ use crate::sender::Shared;
 pub use crate::transaction::{GroupMetadata, GroupOffset, Offsets};
 pub use lifecycle::Environment;
 pub use metrics::Metrics;
-pub use record::{Header, Record, TopicRef};
+pub use record::{Header, PlainRecord, Record, ShortField, ShortPayload, TopicRef};
 
 use lifecycle::EngineThread;
 use send::{Patience, SendOptions};
@@ -82,16 +82,33 @@ impl Producer {
         Some(&topic.name)
     }
 
-    /// Waits for space and metadata up to `max.block.ms` (in a callback: like `try_send`).
+    /// Takes a record of the simple form where nothing stands in its way. False: nothing has changed, send it as any
+    /// other.
     #[inline(always)]
+    pub fn send_quickly(&self, record: &PlainRecord<'_>) -> bool {
+        self.shared.send_quickly(record)
+    }
+
+    /// Waits for space and metadata up to `max.block.ms` (in a callback: like `try_send`).
     pub fn send(&self, record: &Record<'_>) -> Result<(), ErrorCode> {
-        self.shared.send_plain(record, true)
+        self.send_plain(record, Patience::Configured)
     }
 
     /// Never blocks: parks a record of an unknown topic, or answers QUEUE_FULL.
-    #[inline(always)]
     pub fn try_send(&self, record: &Record<'_>) -> Result<(), ErrorCode> {
-        self.shared.send_plain(record, false)
+        self.send_plain(record, Patience::None)
+    }
+
+    fn send_plain(&self, record: &Record<'_>, patience: Patience) -> Result<(), ErrorCode> {
+        if PlainRecord::of(record).is_some_and(|plain| self.send_quickly(&plain)) {
+            return Ok(());
+        }
+        let options = SendOptions {
+            patience,
+            callback: None,
+            urgent: false,
+        };
+        self.shared.send(record, options)
     }
 
     /// As `send`; the report goes to the callback instead of the producer's sink.
@@ -139,18 +156,6 @@ impl Producer {
         };
         self.shared.send(record, options)?;
         waiter.wait(Some(deadline)).ok_or(ErrorCode::STILL_PENDING)
-    }
-
-    /// Never blocks; accepts a prefix and says what stopped it (OK when all were taken).
-    pub fn send_many<'a>(&self, records: impl Iterator<Item = Record<'a>>) -> (usize, ErrorCode) {
-        let mut accepted = 0;
-        for record in records {
-            match self.try_send(&record) {
-                Ok(()) => accepted += 1,
-                Err(code) => return (accepted, code),
-            }
-        }
-        (accepted, ErrorCode::OK)
     }
 
     /// Gives up to `max` reports to `emit`; waits for the first up to the timeout (`Configured`: as long as

@@ -1,6 +1,7 @@
 //! A record as a caller hands it over: everything is borrowed for the call.
 
-pub use crate::record::encode::Header;
+pub use crate::record::encode::{Header, ShortField, ShortPayload};
+use crate::sys;
 
 /// The topic of a record: by handle (cheap) or by name (one hash look-up).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,4 +23,44 @@ pub struct Record<'a> {
     pub timestamp: Option<i64>,
     /// Comes back in the record's report.
     pub tag: u64,
+}
+
+/// A record of the simple form that nearly all have: the topic by handle, no headers, the time known.
+#[derive(Clone, Copy, Debug)]
+pub struct PlainRecord<'a> {
+    pub topic: u32,
+    pub payload: ShortPayload<'a>,
+    /// −1: the partitioner chooses.
+    pub partition: i32,
+    /// Milliseconds since the epoch. One that is negative is for the long way to judge.
+    pub timestamp: i64,
+    pub tag: u64,
+}
+
+impl<'a> PlainRecord<'a> {
+    /// `None` for a record that is not so simple.
+    #[inline]
+    pub fn of(record: &Record<'a>) -> Option<Self> {
+        let TopicRef::Handle(topic) = record.topic else {
+            return None;
+        };
+        if !record.headers.is_empty() {
+            return None;
+        }
+        let field = |bytes: Option<&'a [u8]>| bytes.map_or(ShortField::NULL, ShortField::new);
+        Some(PlainRecord {
+            topic,
+            payload: ShortPayload {
+                key: field(record.key),
+                value: field(record.value),
+            },
+            partition: match record.partition {
+                None => -1,
+                Some(given) if given >= 0 => given,
+                Some(_) => return None,
+            },
+            timestamp: record.timestamp.unwrap_or_else(sys::unix_millis),
+            tag: record.tag,
+        })
+    }
 }

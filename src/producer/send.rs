@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use tokio::time::Instant;
 
-use super::record::{Record, TopicRef};
+use super::record::{PlainRecord, Record, TopicRef};
 use crate::accumulator::{
     Append, AppendError, Appended, Command, Reservation, Topic, is_valid_topic_name,
 };
@@ -35,68 +35,39 @@ pub struct SendOptions {
 }
 
 impl Shared {
-    /// A send without anything special.
-    #[inline(always)]
-    pub fn send_plain(&self, record: &Record<'_>, blocking: bool) -> Result<(), ErrorCode> {
-        if self.send_quickly(record) {
-            return Ok(());
-        }
-        let patience = match blocking {
-            true => Patience::Configured,
-            false => Patience::None,
-        };
-        let options = SendOptions {
-            patience,
-            callback: None,
-            urgent: false,
-        };
-        self.send(record, options)
-    }
-
     /// The way of nearly all records: the topic is known and its partition has an open batch with room. False:
     /// nothing has changed; `send` does the same and all that can come between.
     #[inline(always)]
-    fn send_quickly(&self, record: &Record<'_>) -> bool {
-        let TopicRef::Handle(handle) = record.topic else {
+    pub fn send_quickly(&self, record: &PlainRecord<'_>) -> bool {
+        let accumulator = &*self.accumulator;
+        let Some(topic) = accumulator.topics.get(record.topic) else {
             return false;
         };
-        let Some(topic) = self.accumulator.topics.get(handle) else {
-            return false;
-        };
+        let payload = &record.payload;
         let count = topic.partition_count();
-        let key_len = record.key.map_or(0, <[u8]>::len);
-        let size = key_len.saturating_add(record.value.map_or(0, <[u8]>::len));
         if count == 0
-            || size > self.quick_size
-            || !record.headers.is_empty()
+            || payload.key.size() + payload.value.size() > self.quick_size
+            || record.timestamp < 0
             || !topic.followed.load(Ordering::Relaxed)
             || self.hub.is_overloaded()
         {
             return false;
         }
         let chosen = match record.partition {
-            Some(partition) if partition < count => Some(partition),
-            Some(_) => None,
-            None => self.accumulator.choose_quickly(topic, count, record.key),
+            -1 => accumulator.choose_quickly(topic, count, payload.key.bytes()),
+            given => given,
         };
-        let Some(partition) = chosen.and_then(|chosen| topic.partition(chosen)) else {
+        if chosen as u32 >= count as u32 {
             return false;
-        };
-        let timestamp = match record.timestamp {
-            None => sys::unix_millis(),
-            Some(given) if given >= 0 => given,
-            Some(_) => return false,
-        };
-        let payload = Payload {
-            key: record.key,
-            value: record.value,
-            headers: &[],
+        }
+        let Some(partition) = topic.partition(chosen) else {
+            return false;
         };
         let meta = RecordMeta {
             tag: record.tag,
-            timestamp,
+            timestamp: record.timestamp,
         };
-        partition.try_push(&payload, meta, self.accumulator.batch_size)
+        partition.try_push(payload, meta, accumulator.batch_size)
     }
 
     #[cold]

@@ -18,6 +18,21 @@ pub struct Payload<'a> {
     pub headers: &'a [Header<'a>],
 }
 
+/// A key or a value in the form in which most go the short way: the bytes, and the length as the wire has it.
+#[derive(Clone, Copy, Debug)]
+pub struct ShortField<'a> {
+    bytes: &'a [u8],
+    /// Zigzag-encoded.
+    length: u32,
+}
+
+/// A record without headers.
+#[derive(Clone, Copy, Debug)]
+pub struct ShortPayload<'a> {
+    pub key: ShortField<'a>,
+    pub value: ShortField<'a>,
+}
+
 /// Room that `Staged::write` may use behind the record's own bytes.
 pub const SLACK: usize = PIECE;
 const _: () = assert!(SLACK >= APPEND_SLACK);
@@ -57,33 +72,6 @@ impl<'a> Payload<'a> {
         MAX_OVERHEAD + fields + headers
     }
 
-    /// Appends the record if it is as short as nearly all are, has at most `limit` bytes, and `out` has room for it
-    /// and `SLACK` without moving. Gives the number of its bytes.
-    #[inline(always)]
-    pub fn append_short(
-        &self,
-        out: &mut Vec<u8>,
-        timestamp_delta: i64,
-        offset_delta: i32,
-        limit: usize,
-    ) -> Option<usize> {
-        if !self.headers.is_empty() {
-            return None;
-        }
-        // What does not fit into 32 bits is turned into what is too long anyhow.
-        let saturated = |value: u64| u32::try_from(value).unwrap_or(u32::MAX);
-        let length = |field: Option<&[u8]>| field.map_or(1, |field| (field.len() as u64) << 1);
-        let record = ShortRecord {
-            timestamp_delta: saturated(zigzag(timestamp_delta)),
-            offset_delta: saturated(u64::from(offset_delta.unsigned_abs()) << 1),
-            key_length: saturated(length(self.key)),
-            value_length: saturated(length(self.value)),
-            key: self.key.unwrap_or_default(),
-            value: self.value.unwrap_or_default(),
-        };
-        append_record(out, record, limit)
-    }
-
     /// Encodes the small fields for a place in a batch.
     #[inline]
     pub fn stage(&self, timestamp_delta: i64, offset_delta: i32) -> Staged {
@@ -118,6 +106,58 @@ impl<'a> Payload<'a> {
         staged.start = put_before(&mut staged.head, zigzag(body as i64));
         staged.total = body + LENGTH_END - staged.start;
         staged
+    }
+}
+
+impl<'a> ShortField<'a> {
+    const NULL_LENGTH: u32 = 1;
+
+    pub const NULL: Self = ShortField {
+        bytes: &[],
+        length: Self::NULL_LENGTH,
+    };
+
+    #[inline(always)]
+    pub fn new(bytes: &'a [u8]) -> Self {
+        // A length that does not fit is turned into one that is too long to be short.
+        let length = match bytes.len() {
+            len if len < (u32::MAX / 2) as usize => (len as u32) << 1,
+            _ => u32::MAX,
+        };
+        ShortField { bytes, length }
+    }
+
+    #[inline(always)]
+    pub fn bytes(&self) -> Option<&'a [u8]> {
+        (self.length != Self::NULL_LENGTH).then_some(self.bytes)
+    }
+
+    #[inline(always)]
+    pub fn size(&self) -> usize {
+        self.bytes.len()
+    }
+}
+
+impl ShortPayload<'_> {
+    /// Appends the record if it is as short as nearly all are, surely has at most `limit` bytes, and `out` has room
+    /// for it and `SLACK` without moving. Gives the number of its bytes.
+    #[inline(always)]
+    pub fn append(
+        &self,
+        out: &mut Vec<u8>,
+        timestamp_delta: i64,
+        offset_delta: usize,
+        limit: usize,
+    ) -> Option<usize> {
+        let record = ShortRecord {
+            timestamp_delta: zigzag(timestamp_delta),
+            offset_delta: (offset_delta as u64) << 1,
+            key_length: self.key.length,
+            value_length: self.value.length,
+            key: self.key.bytes,
+            value: self.value.bytes,
+        };
+        append_record(out, record, limit)
     }
 }
 
@@ -280,9 +320,16 @@ mod tests {
             staged.write(&payload, &mut out);
             prop_assert_eq!(out.len(), staged.total);
             let mut same = Vec::with_capacity(staged.total + SLACK);
-            if let Some(total) = payload.append_short(&mut same, delta, offset, usize::MAX) {
-                prop_assert_eq!(&same, &out);
-                prop_assert_eq!(total, staged.total);
+            if headers.is_empty() {
+                let short = ShortPayload {
+                    key: key.as_deref().map_or(ShortField::NULL, ShortField::new),
+                    value: value.as_deref().map_or(ShortField::NULL, ShortField::new),
+                };
+                prop_assert_eq!((short.key.bytes(), short.value.bytes()), (payload.key, payload.value));
+                if let Some(total) = short.append(&mut same, delta, offset as usize, usize::MAX) {
+                    prop_assert_eq!(&same, &out);
+                    prop_assert_eq!(total, staged.total);
+                }
             }
             prop_assert!(staged.total <= payload.upper_bound());
 

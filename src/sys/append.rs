@@ -5,14 +5,14 @@ pub const APPEND_SLACK: usize = 32;
 
 /// From here on a varint has two bytes, and more than two.
 const LONG: u32 = 0x80;
-const TOO_LONG: u32 = 0x4000;
+const TOO_LONG: u64 = 0x4000;
 
 /// A record whose varints all have one byte or two, and which has no headers.
 #[derive(Clone, Copy, Debug)]
 pub struct ShortRecord<'a> {
     /// Zigzag-encoded, all below 2^14.
-    pub timestamp_delta: u32,
-    pub offset_delta: u32,
+    pub timestamp_delta: u64,
+    pub offset_delta: u64,
     pub key_length: u32,
     pub value_length: u32,
     pub key: &'a [u8],
@@ -25,8 +25,9 @@ const MAX_FIELDS: usize = 1 + 4 * 2 + 1;
 const LONG_BODY: usize = LONG as usize / 2;
 
 /// Appends the record and gives the number of its bytes. `None`, and nothing has changed, if it is not so short, if it
-/// has more than `limit` bytes, or if `out` has not room for it and `APPEND_SLACK` without moving; also for the few
-/// lengths of which it is not clear beforehand whether they take one byte or two.
+/// could have more than `limit` bytes were all its fields at their longest, or if `out` has not room for that and
+/// `APPEND_SLACK` without moving; also for the few lengths of which it is not clear beforehand whether they take one
+/// byte or two.
 #[inline(always)]
 pub fn append_record(out: &mut Vec<u8>, record: ShortRecord<'_>, limit: usize) -> Option<usize> {
     let ShortRecord {
@@ -38,7 +39,7 @@ pub fn append_record(out: &mut Vec<u8>, record: ShortRecord<'_>, limit: usize) -
         value,
     } = record;
     let payload = key.len() + value.len();
-    if (timestamp_delta | offset_delta | key_length | value_length) >= TOO_LONG
+    if (timestamp_delta | offset_delta | u64::from(key_length | value_length)) >= TOO_LONG
         || payload >= TOO_LONG as usize / 2 - MAX_FIELDS
     {
         return None;
@@ -52,7 +53,8 @@ pub fn append_record(out: &mut Vec<u8>, record: ShortRecord<'_>, limit: usize) -
         return None;
     };
     let old = out.len();
-    if out.capacity() - old < payload + MAX_FIELDS + 2 + APPEND_SLACK {
+    let longest = payload + MAX_FIELDS + 2;
+    if longest > limit || out.capacity() - old < longest + APPEND_SLACK {
         return None;
     }
     // SAFETY: from `old` on the buffer owns room for the payload, all fields at their longest, and `APPEND_SLACK` bytes;
@@ -64,8 +66,8 @@ pub fn append_record(out: &mut Vec<u8>, record: ShortRecord<'_>, limit: usize) -
         let start = out.as_mut_ptr().add(old);
         let mut at = start.add(front);
         at.write(0);
-        at = put(at.add(1), timestamp_delta);
-        at = put(at, offset_delta);
+        at = put(at.add(1), timestamp_delta as u32);
+        at = put(at, offset_delta as u32);
         at = put(at, key_length);
         if !key.is_empty() {
             at.copy_from_nonoverlapping(key.as_ptr(), key.len());
@@ -76,9 +78,6 @@ pub fn append_record(out: &mut Vec<u8>, record: ShortRecord<'_>, limit: usize) -
         at = at.add(value.len());
         at.write(0);
         let total = at.offset_from_unsigned(start) + 1;
-        if total > limit {
-            return None;
-        }
         put(start, ((total - front) as u32) << 1);
         out.set_len(old + total);
         Some(total)
@@ -125,7 +124,7 @@ mod tests {
         out.extend_from_slice(b"x");
         let expected = b"x\x1e\x00\x03\xac\x02\x06key\x0avalue\x00";
         assert_eq!(
-            append_record(&mut out, record(b"key", b"value"), 16),
+            append_record(&mut out, record(b"key", b"value"), 20),
             Some(16)
         );
         assert_eq!(out, expected[..17]);
@@ -138,12 +137,12 @@ mod tests {
         let longest = vec![1; out.capacity() - 1 - APPEND_SLACK - MAX_FIELDS - 2];
         let too_long = vec![1; longest.len() + 1];
         assert_eq!(append_record(&mut out, record(b"", &too_long), 1000), None);
-        assert_eq!(append_record(&mut out, record(b"", b"value"), 12), None);
+        assert_eq!(append_record(&mut out, record(b"", b"value"), 16), None);
         let mut huge = record(b"", b"");
         huge.timestamp_delta = TOO_LONG;
         assert_eq!(append_record(&mut out, huge, 1000), None);
         assert_eq!(out, [7]);
-        assert!(append_record(&mut out, record(b"", b"value"), 13).is_some());
+        assert!(append_record(&mut out, record(b"", b"value"), 17).is_some());
         out.truncate(1);
         assert!(append_record(&mut out, record(b"", &longest), 1000).is_some());
     }

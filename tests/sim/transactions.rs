@@ -121,7 +121,7 @@ impl World {
         .unwrap();
         World {
             topic: producer.topic("t").unwrap(),
-            storm: seed % 4 != 0,
+            storm: !seed.is_multiple_of(4),
             rng,
             mock,
             producer,
