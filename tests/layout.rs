@@ -37,6 +37,7 @@ fn layout() -> String {
         kprod_group_metadata_t {
             group_id, group_id_len, member_id, member_id_len, group_instance_id, group_instance_id_len, generation_id, reserved0, reserved
         }
+        kprod_batch_append_t { timestamp_ms, offset, size, reserved }
         kprod_metrics_t { records_delivered, requests_in_flight, reserved }
     }
     text

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use super::incomplete::Token;
 use crate::completion::{
     Completions, FinishedBatch, Outcome, Persistence, RecordFailure, RecordMeta, SendCallback,
+    Share, Whole,
 };
 use crate::error::ErrorCode;
 
-/// Owes each of its records a report. Dropped unreported (a panic of the engine), it reports INTERNAL.
+/// Owes each of its records a report, or one for those of a user's batch together. Dropped unreported (a panic of
+/// the engine), it reports INTERNAL. Without a token nothing was accepted, and nothing is owed.
 #[derive(Debug)]
 pub struct Accepted {
     pub topic: u32,
@@ -16,6 +18,8 @@ pub struct Accepted {
     metas: Vec<RecordMeta>,
     callbacks: Vec<(u32, SendCallback)>,
     token: Option<Token>,
+    /// Its first records are a user's batch, or a part of one.
+    share: Option<Share>,
     hub: Arc<Completions>,
 }
 
@@ -27,8 +31,39 @@ impl Accepted {
             metas: Vec::new(),
             callbacks: Vec::new(),
             token: Some(token),
+            share: None,
             hub,
         }
+    }
+
+    /// For a batch that a user fills: nothing is accepted before `bind`.
+    pub fn unbound(hub: Arc<Completions>) -> Self {
+        Accepted {
+            topic: 0,
+            partition: -1,
+            metas: Vec::new(),
+            callbacks: Vec::new(),
+            token: None,
+            share: None,
+            hub,
+        }
+    }
+
+    /// Accepts a user's batch: one report is owed for all that is in it now.
+    pub fn bind(&mut self, topic: u32, partition: i32, token: Token, whole: Arc<Whole>) {
+        self.topic = topic;
+        self.partition = partition;
+        self.token = Some(token);
+        self.share = Some(Share::new(whole, self.metas.len()));
+    }
+
+    /// Whether a user's batch is in it.
+    pub fn is_users(&self) -> bool {
+        self.share.is_some()
+    }
+
+    pub fn hub(&self) -> &Completions {
+        &self.hub
     }
 
     #[inline]
@@ -101,6 +136,7 @@ impl Accepted {
             metas,
             callbacks,
             token: self.token.as_ref().map(Token::share),
+            share: self.share.as_mut().and_then(|share| share.split_off(at)),
             hub: self.hub.clone(),
         }
     }
@@ -113,6 +149,7 @@ impl Accepted {
             metas: Vec::new(),
             callbacks: Vec::new(),
             token: None,
+            share: None,
             hub: self.hub.clone(),
         }
     }
@@ -131,6 +168,7 @@ impl Accepted {
                 metas: std::mem::take(&mut self.metas),
                 failures,
                 callbacks: std::mem::take(&mut self.callbacks),
+                share: self.share.take(),
             },
             token: self.token.take(),
         }
@@ -170,7 +208,7 @@ impl Accepted {
 
 impl Drop for Accepted {
     fn drop(&mut self) {
-        if self.metas.is_empty() {
+        if self.metas.is_empty() || self.token.is_none() {
             return;
         }
         let outcome = self.failure(ErrorCode::INTERNAL, Persistence::Possibly, 0);
@@ -179,6 +217,7 @@ impl Drop for Accepted {
             metas: std::mem::take(&mut self.metas),
             failures: Vec::new(),
             callbacks: std::mem::take(&mut self.callbacks),
+            share: self.share.take(),
         };
         self.hub.finish([batch]);
     }

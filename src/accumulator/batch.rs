@@ -88,6 +88,8 @@ pub struct Batch {
     pub first: u32,
     pub created: Instant,
     pub accepted: Accepted,
+    /// Its user has closed it: nobody adds to it.
+    pub closed: bool,
     /// Which sticky lane is to be credited with its bytes.
     pub lane: Option<u8>,
     base_timestamp: i64,
@@ -139,6 +141,7 @@ impl Batch {
             first: 0,
             created: Instant::now(),
             accepted,
+            closed: false,
             lane,
             base_timestamp: 0,
             max_timestamp: i64::MIN,
@@ -172,6 +175,26 @@ impl Batch {
             Records::Raw(_) | Records::Sealing => self.size(),
             Records::Sealed(sealed) | Records::Framed { sealed, .. } => HEADER_LEN + sealed.len,
         }
+    }
+
+    /// What it counts in `buffer.memory`.
+    pub fn footprint(&self) -> usize {
+        let filled = match &self.records {
+            Records::Raw(chunks) => chunks.iter().map(|chunk| chunk.reserved.bytes()).sum(),
+            Records::Sealing | Records::Sealed(_) | Records::Framed { .. } => 0,
+        };
+        filled + self.tail_reserved.bytes() + self.reserved.bytes()
+    }
+
+    /// Counts it in another budget from now on, of which `paid` is its footprint.
+    pub fn charge(&mut self, mut paid: Reservation) {
+        if let Records::Raw(chunks) = &mut self.records {
+            for chunk in chunks {
+                chunk.reserved = paid.split(chunk.reserved.bytes());
+            }
+        }
+        self.tail_reserved = paid.split(self.tail_reserved.bytes());
+        self.reserved = paid;
     }
 
     /// Encodes a record behind others where that needs nothing but room in the buffer: the way of nearly all

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::topic::Topic;
+use super::user_batch::Offer;
 use crate::completion::Operation;
 use crate::transaction::{Call, Offsets};
 
@@ -37,6 +38,14 @@ pub enum Command {
         operation: Operation,
         deadline: Instant,
     },
+    /// Accept a user's batch as soon as that may be; completed then.
+    SendBatch {
+        offer: Box<Offer>,
+        operation: Operation,
+        deadline: Instant,
+    },
+    /// A user's batch that waits to be accepted is gone.
+    BatchFreed,
     /// Fail with CLOSED whatever is unfinished at the deadline, then end.
     Close { deadline: Instant },
     /// A sender was refused for want of memory: what lingers goes now.

@@ -14,7 +14,7 @@ use crate::error::ErrorCode;
 /// Waiters are woken when this part of the budget is free, and not for each buffer that comes back.
 const WAKE_SHARE: u64 = 16;
 /// How often a waiter looks whether there is room for it all the same: much may be held by one slow partition.
-const LOOK_EVERY: Duration = Duration::from_millis(5);
+pub const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// Idle buffers may take this part of the budget beside it.
 const IDLE_SHARE: usize = 8;
@@ -34,7 +34,13 @@ pub struct Memory {
     closed: OnceLock<ErrorCode>,
 }
 
-/// One thread's place in the queue.
+/// A place in the queue at which no thread sleeps. Given up when it is dropped.
+pub struct Place {
+    memory: Arc<Memory>,
+    claim: Arc<Claim>,
+}
+
+/// One place in the queue.
 struct Claim {
     bytes: u64,
     state: Mutex<ClaimState>,
@@ -65,6 +71,20 @@ impl Memory {
             watched: AtomicBool::new(false),
             on_room,
             pool: Pool::new(total / IDLE_SHARE),
+            closed: OnceLock::new(),
+        })
+    }
+
+    /// A budget without a limit that keeps no buffers: for what is not accepted yet.
+    pub fn unlimited() -> Arc<Self> {
+        Arc::new(Memory {
+            total: u64::MAX,
+            used: AtomicU64::new(0),
+            waiting: AtomicUsize::new(0),
+            queue: Mutex::default(),
+            watched: AtomicBool::new(false),
+            on_room: Box::new(|| {}),
+            pool: Pool::new(0),
             closed: OnceLock::new(),
         })
     }
@@ -104,17 +124,7 @@ impl Memory {
         deadline: Option<Instant>,
         on_wait: impl FnOnce(),
     ) -> Result<Reservation, ErrorCode> {
-        let claim = Arc::new(Claim {
-            bytes: bytes as u64,
-            state: Mutex::new(ClaimState::Waiting),
-            changed: Condvar::new(),
-        });
-        {
-            let mut queue = self.queue.lock();
-            queue.push_back(claim.clone());
-            self.waiting.store(queue.len(), Ordering::SeqCst);
-            self.grant(&mut queue);
-        }
+        let claim = self.line_up(bytes);
         let mut state = claim.state.lock();
         if *state == ClaimState::Waiting {
             drop(state);
@@ -149,6 +159,28 @@ impl Memory {
             // A grant may still have come between the time-out and this.
             ClaimState::Waiting if self.withdraw(&claim) => Err(ErrorCode::TIMED_OUT),
             ClaimState::Waiting => Ok(self.reservation(claim.bytes)),
+        }
+    }
+
+    fn line_up(&self, bytes: usize) -> Arc<Claim> {
+        let claim = Arc::new(Claim {
+            bytes: bytes as u64,
+            state: Mutex::new(ClaimState::Waiting),
+            changed: Condvar::new(),
+        });
+        let mut queue = self.queue.lock();
+        queue.push_back(claim.clone());
+        self.waiting.store(queue.len(), Ordering::SeqCst);
+        self.grant(&mut queue);
+        drop(queue);
+        claim
+    }
+
+    /// Queues without waiting: look at the place again every few milliseconds.
+    pub fn place_in_line(self: &Arc<Self>, bytes: usize) -> Place {
+        Place {
+            memory: self.clone(),
+            claim: self.line_up(bytes),
         }
     }
 
@@ -229,6 +261,33 @@ impl Memory {
         queue.retain(|other| !Arc::ptr_eq(other, claim));
         self.grant(&mut queue);
         true
+    }
+}
+
+impl Place {
+    /// The memory, once it is this place's turn.
+    pub fn take(&mut self) -> Option<Reservation> {
+        self.memory.grant(&mut self.memory.queue.lock());
+        let mut state = self.claim.state.lock();
+        if *state != ClaimState::Granted {
+            return None;
+        }
+        *state = ClaimState::Closed;
+        Some(self.memory.reservation(self.claim.bytes))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if !self.memory.withdraw(&self.claim) {
+            drop(self.memory.reservation(self.claim.bytes));
+        }
+    }
+}
+
+impl std::fmt::Debug for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Place({})", self.claim.bytes)
     }
 }
 
@@ -342,6 +401,32 @@ mod tests {
         assert_eq!(closed.map(|_| ()).unwrap_err(), ErrorCode::CLOSED);
         drop(all);
         assert_eq!(memory.available(), 10);
+    }
+
+    #[test]
+    fn a_place_in_line_is_served_in_turn_and_given_up_when_dropped() {
+        let memory = memory(100);
+        let mut all = memory.try_reserve(100).unwrap();
+        let mut first = memory.place_in_line(60);
+        let second = memory.place_in_line(30);
+        assert!(memory.is_exhausted());
+        drop(all.split(50));
+        assert!(first.take().is_none(), "the budget is exceeded");
+        drop(all);
+        let taken = first.take().unwrap();
+        assert_eq!(taken.bytes(), 60);
+        assert!(first.take().is_none(), "taken twice");
+        drop(first);
+        // Granted and never taken: it goes back.
+        assert_eq!(memory.available(), 10);
+        drop(second);
+        assert_eq!(memory.available(), 40);
+        let never = memory.place_in_line(50);
+        assert!(memory.is_exhausted());
+        drop(never);
+        assert!(!memory.is_exhausted());
+        drop(taken);
+        assert_eq!(memory.available(), 100);
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod ready;
 mod seal;
 mod topic;
 mod topics;
+mod user_batch;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,11 +27,12 @@ pub use batch::{Attempts, Batch, Sealed};
 pub use choose::Choice;
 pub use command::Command;
 pub use incomplete::{Incomplete, Token};
-pub use memory::{Memory, Reservation};
+pub use memory::{LOOK_EVERY, Memory, Reservation};
 pub use partition::{Append, AppendError, Appended, Head, News, Partition};
 pub use ready::{Inbox, Ready};
 pub use topic::{Park, Parked, Topic};
 pub use topics::{Topics, is_valid_topic_name};
+pub use user_batch::{BatchRecord, Hurdle, Offer, Offerer, UserBatch};
 
 use crate::completion::Completions;
 use crate::config::{

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::choose::Choice;
 use super::memory::Reservation;
 use super::partition::{Append, AppendError, Appended};
-use super::topic::{Park, Parked, Topic};
+use super::topic::{Park, Parked, Topic, Unparked};
 use super::{Accepted, Accumulator};
 use crate::completion::{Persistence, RecordMeta, SendCallback};
 use crate::error::ErrorCode;
@@ -36,7 +36,7 @@ impl Accumulator {
             let index = partition.unwrap_or(-1);
             let mut accepted = Accepted::new(topic.handle, index, token, self.hub.clone());
             accepted.push(meta, callback.take());
-            Parked::new(payload, partition, accepted, reserved)
+            Parked::record(payload, partition, accepted, reserved)
         });
         match parked {
             Park::Parked { first } => Ok(Some(first)),
@@ -55,7 +55,11 @@ impl Accumulator {
             return self.move_parked(topic, count);
         }
         let (own, moving) = (self.clone(), topic.clone());
-        let work = Box::new(move || own.move_parked(&moving, count));
+        let work = Box::new(move || {
+            own.move_parked(&moving, count);
+            // The engine may wait for the partitions too.
+            own.ready.wake();
+        });
         if self.hub.run_on_callback_thread(work).is_err() {
             topic.fail_parked(
                 ErrorCode::THREAD,
@@ -84,13 +88,15 @@ impl Accumulator {
         // Its own reservation pays for its place in a batch, and what rounding adds.
         let bytes = parked.reserved.bytes();
         let paid = parked.reserved.split(bytes);
-        let Some(accepted) = parked.take_accepted() else {
-            return;
+        let (accepted, record) = match parked.take() {
+            Some(Unparked::Record(accepted, record)) => (accepted, record),
+            Some(Unparked::Batch(batch)) => return self.move_batch(topic, count, batch),
+            None => return,
         };
-        let headers = parked.headers();
+        let headers = record.headers();
         let payload = Payload {
-            key: parked.key(),
-            value: parked.value(),
+            key: record.key(),
+            value: record.value(),
             headers: &headers,
         };
         let choice = match parked.partition {
@@ -116,7 +122,7 @@ impl Accumulator {
                     ),
                     _ => format!("the partitioner gave no partition of topic {}", topic.name),
                 };
-                drop((paid, parked));
+                drop((paid, parked, record));
                 return accepted.fail_saying(code, Persistence::Not, || message);
             }
         };

@@ -37,14 +37,18 @@ pub struct Partition {
 
 #[derive(Debug)]
 pub struct Queue {
-    gate: Gate,
-    open: Option<Box<Batch>>,
-    closed: VecDeque<Box<Batch>>,
+    pub(super) gate: Gate,
+    pub(super) open: Option<Box<Batch>>,
+    pub(super) closed: VecDeque<Box<Batch>>,
     known: Known,
-    next_number: u64,
+    pub(super) next_number: u64,
     /// What the last batch held when it was closed: how large the next one's first buffer should be.
     usual_size: usize,
     usual_records: usize,
+    /// User batches among them.
+    pub(super) users: usize,
+    /// A caller was refused because of those, and wants to hear when they are gone.
+    pub(super) watched: bool,
 }
 
 /// What the engine knows of the queue, so that a sender wakes it only for news.
@@ -132,6 +136,8 @@ impl Partition {
                 next_number: 0,
                 usual_size: 0,
                 usual_records: 0,
+                users: 0,
+                watched: false,
             }),
             leader: AtomicI32::new(-1),
             load: AtomicU32::new(0),
@@ -310,7 +316,12 @@ impl Partition {
         Ok(batch)
     }
 
-    fn close_open(&self, queue: &mut Queue, accumulator: &Accumulator, appended: &mut Appended) {
+    pub(super) fn close_open(
+        &self,
+        queue: &mut Queue,
+        accumulator: &Accumulator,
+        appended: &mut Appended,
+    ) {
         let Some(batch) = queue.close_open(appended) else {
             return;
         };
@@ -334,6 +345,7 @@ impl Partition {
             Ok(sealed) => queue.closed[position].finish_seal(sealed),
             Err(detail) => {
                 if let Some(batch) = queue.closed.remove(position) {
+                    queue.note_gone(&batch);
                     self.unload();
                     batch.accepted.fail(
                         ErrorCode::COMPRESSION,
@@ -380,6 +392,9 @@ impl Partition {
             .front()
             .is_some_and(|head| !head.is_sealing() && head.wire_size() <= max_size);
         let batch = if fits { queue.closed.pop_front() } else { None };
+        if let Some(batch) = &batch {
+            queue.note_gone(batch);
+        }
         (batch, appended.credit)
     }
 
@@ -414,6 +429,7 @@ impl Partition {
         {
             taken.extend(queue.open.take());
         }
+        taken.iter().for_each(|batch| queue.note_gone(batch));
         taken
     }
 
@@ -422,6 +438,7 @@ impl Partition {
         let mut queue = self.queue.lock();
         let mut taken: Vec<_> = queue.closed.drain(..).collect();
         taken.extend(queue.open.take());
+        taken.iter().for_each(|batch| queue.note_gone(batch));
         taken
     }
 
@@ -454,13 +471,15 @@ impl Queue {
         let batch = self.open.take()?;
         self.usual_size = batch.size();
         self.usual_records = batch.record_count();
-        let before = appended.credit.map_or(0, |(_, bytes)| bytes);
-        appended.credit = batch.lane.map(|lane| (lane, before + batch.size()));
+        if let Some(lane) = batch.lane {
+            let before = appended.credit.map_or(0, |(_, bytes)| bytes);
+            appended.credit = Some((lane, before + batch.size()));
+        }
         self.closed.push_back(batch);
         self.closed.back_mut()
     }
 
-    fn opened(&mut self, created: Instant, accumulator: &Accumulator) -> News {
+    pub(super) fn opened(&mut self, created: Instant, accumulator: &Accumulator) -> News {
         if self.known != Known::Empty {
             return News::None;
         }
@@ -496,7 +515,7 @@ impl Appended {
 
 impl News {
     /// The more urgent of two.
-    fn or(self, other: News) -> News {
+    pub(super) fn or(self, other: News) -> News {
         match (self, other) {
             (News::DueNow, _) | (_, News::DueNow) => News::DueNow,
             (News::DueAt(a), News::DueAt(b)) => News::DueAt(a.min(b)),

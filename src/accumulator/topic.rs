@@ -1,15 +1,16 @@
 //! A topic as senders see it: its partitions once they are known, the parked records until then.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 
-use parking_lot::{Condvar, Mutex, RwLock};
+use parking_lot::{Condvar, Mutex, MutexGuard, RwLock};
 use tokio::time::Instant;
 
 use super::Gate;
 use super::accepted::Accepted;
 use super::append_vec::AppendVec;
+use super::batch::Batch;
 use super::memory::Reservation;
 use super::partition::Partition;
 use crate::completion::Persistence;
@@ -36,6 +37,8 @@ pub struct Topic {
     last_used: AtomicU64,
     /// Its metadata is asked for regularly.
     pub followed: AtomicBool,
+    /// How many user batches wait to be accepted, by partition.
+    lines: Mutex<BTreeMap<i32, usize>>,
 }
 
 #[derive(Debug)]
@@ -49,16 +52,39 @@ struct State {
     moving: bool,
 }
 
-/// A record whose topic is not known yet, with everything it needs to move on.
+/// A record or a user's batch whose topic is not known yet, with everything it needs to move on.
 #[derive(Debug)]
 pub struct Parked {
-    accepted: Option<Accepted>,
     pub created: Instant,
     pub partition: Option<i32>,
+    load: Load,
+    pub reserved: Reservation,
+}
+
+#[derive(Debug)]
+enum Load {
+    Record {
+        accepted: Accepted,
+        record: OwnedRecord,
+    },
+    Batch(Box<Batch>),
+    /// It has moved on, or was reported.
+    Gone,
+}
+
+/// What is parked, taken out.
+#[derive(Debug)]
+pub enum Unparked {
+    Record(Accepted, OwnedRecord),
+    Batch(Box<Batch>),
+}
+
+/// A copy of a record.
+#[derive(Debug)]
+pub struct OwnedRecord {
     key: Option<Box<[u8]>>,
     value: Option<Box<[u8]>>,
     headers: Box<[OwnedHeader]>,
-    pub reserved: Reservation,
 }
 
 type OwnedHeader = (Box<[u8]>, Option<Box<[u8]>>);
@@ -73,6 +99,18 @@ pub enum Park {
     /// The partitions are known by now: send again.
     Known,
     Refused(ErrorCode),
+}
+
+/// The parked records, held to add one.
+#[derive(Debug)]
+pub struct Lot<'a>(MutexGuard<'a, State>);
+
+impl Lot<'_> {
+    /// True if it is the first, and the topic is to be asked for.
+    pub fn add(mut self, parked: Parked) -> bool {
+        self.0.parked.push_back(parked);
+        self.0.parked.len() == 1
+    }
 }
 
 impl Topic {
@@ -95,6 +133,7 @@ impl Topic {
             changed: Condvar::new(),
             last_used: AtomicU64::new(0),
             followed: AtomicBool::new(false),
+            lines: Mutex::default(),
         })
     }
 
@@ -148,6 +187,34 @@ impl Topic {
         self.changed.notify_all();
     }
 
+    pub fn gate(&self) -> Gate {
+        self.state.lock().gate
+    }
+
+    /// Counts what the cluster has said of the topic.
+    pub fn answers(&self) -> u64 {
+        self.state.lock().answers
+    }
+
+    /// A user's batch to the partition waits to be accepted: no later one may overtake it.
+    pub fn line_up(&self, partition: i32) {
+        *self.lines.lock().entry(partition).or_default() += 1;
+    }
+
+    pub fn leave_line(&self, partition: i32) {
+        let mut lines = self.lines.lock();
+        if let Some(waiting) = lines.get_mut(&partition) {
+            *waiting -= 1;
+            if *waiting == 0 {
+                lines.remove(&partition);
+            }
+        }
+    }
+
+    pub fn has_line(&self, partition: i32) -> bool {
+        self.lines.lock().contains_key(&partition)
+    }
+
     /// What the cluster last said of the topic, if that was an error.
     pub fn error(&self) -> Option<Error> {
         self.state.lock().error.clone()
@@ -164,17 +231,24 @@ impl Topic {
 
     /// Parks a record unless the partitions are known.
     pub fn park(&self, record: impl FnOnce() -> Parked) -> Park {
-        let mut state = self.state.lock();
+        match self.lot() {
+            Ok(lot) => Park::Parked {
+                first: lot.add(record()),
+            },
+            Err(park) => park,
+        }
+    }
+
+    /// Where to park, unless the partitions are known or nothing is accepted.
+    pub fn lot(&self) -> Result<Lot<'_>, Park> {
+        let state = self.state.lock();
         if let Gate::Shut(reason) | Gate::Ended(reason) = state.gate {
-            return Park::Refused(reason);
+            return Err(Park::Refused(reason));
         }
         if self.partition_count() > 0 {
-            return Park::Known;
+            return Err(Park::Known);
         }
-        state.parked.push_back(record());
-        Park::Parked {
-            first: state.parked.len() == 1,
-        }
+        Ok(Lot(state))
     }
 
     /// Waits until the partitions are known; answers the error that says they will not be.
@@ -285,16 +359,13 @@ impl Topic {
 }
 
 impl Parked {
-    pub fn new(
+    pub fn record(
         payload: &Payload<'_>,
         partition: Option<i32>,
         accepted: Accepted,
         reserved: Reservation,
     ) -> Self {
-        Parked {
-            accepted: Some(accepted),
-            created: Instant::now(),
-            partition,
+        let record = OwnedRecord {
             key: payload.key.map(Box::from),
             value: payload.value.map(Box::from),
             headers: payload
@@ -302,15 +373,44 @@ impl Parked {
                 .iter()
                 .map(|header| (Box::from(header.key), header.value.map(Box::from)))
                 .collect(),
+        };
+        Parked {
+            created: Instant::now(),
+            partition,
+            load: Load::Record { accepted, record },
             reserved,
         }
     }
 
-    /// The debt of its report, to be paid or passed on by the caller.
-    pub fn take_accepted(&mut self) -> Option<Accepted> {
-        self.accepted.take()
+    /// A batch that counts in the budget already; `nothing` is what parking takes beside.
+    pub fn batch(batch: Box<Batch>, nothing: Reservation) -> Self {
+        Parked {
+            created: batch.created,
+            partition: Some(batch.accepted.partition),
+            load: Load::Batch(batch),
+            reserved: nothing,
+        }
     }
 
+    /// What is to move on.
+    pub fn take(&mut self) -> Option<Unparked> {
+        match std::mem::replace(&mut self.load, Load::Gone) {
+            Load::Record { accepted, record } => Some(Unparked::Record(accepted, record)),
+            Load::Batch(batch) => Some(Unparked::Batch(batch)),
+            Load::Gone => None,
+        }
+    }
+
+    /// The debt of its reports, to be paid by the caller.
+    pub fn take_accepted(&mut self) -> Option<Accepted> {
+        match self.take()? {
+            Unparked::Record(accepted, _) => Some(accepted),
+            Unparked::Batch(batch) => Some(batch.into_parts().0),
+        }
+    }
+}
+
+impl OwnedRecord {
     pub fn key(&self) -> Option<&[u8]> {
         self.key.as_deref()
     }

@@ -39,7 +39,7 @@ impl Outcome {
 
     /// The report of the record `index` places behind the first.
     #[inline]
-    fn report(&self, index: usize, meta: &RecordMeta) -> Report {
+    pub(super) fn report(&self, index: usize, meta: &RecordMeta) -> Report {
         let succeeded = self.error == ErrorCode::OK;
         let (timestamp, timestamp_type) = match self.log_append_time {
             _ if !succeeded || self.is_known_by_repetition() => (-1, TimestampType::None),

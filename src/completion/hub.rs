@@ -14,6 +14,7 @@ use super::entry::{BatchEntry, Entry, Outcome, RecordFailure, RecordMeta, notice
 use super::queue::ReportQueue;
 use super::report::{Report, ReportKind};
 use super::waiter::Waiter;
+use super::whole::{Share, Whole};
 use crate::config::DeliveryReports;
 use crate::error::{Class, Error, ErrorCode};
 
@@ -44,6 +45,8 @@ pub struct FinishedBatch {
     pub failures: Vec<RecordFailure>,
     /// Sorted by index.
     pub callbacks: Vec<(u32, SendCallback)>,
+    /// Its first records are a user's batch, or a part of one: they have one report together.
+    pub share: Option<Share>,
 }
 
 /// Counters of records by their fate.
@@ -213,15 +216,20 @@ impl Completions {
 
     fn route(
         &self,
-        batch: FinishedBatch,
+        mut batch: FinishedBatch,
         entries: &mut Vec<Entry>,
         calls: &mut Vec<(RecordCallback, Report)>,
     ) {
-        let wanted = match self.reports {
-            DeliveryReports::All => true,
-            DeliveryReports::Errors => batch.outcome.error != ErrorCode::OK,
-            DeliveryReports::None => false,
-        };
+        if let Some(share) = batch.share.take()
+            && let Some((report, callback)) = share.settle(&mut batch)
+        {
+            match callback {
+                Some(callback) => calls.push((callback, report)),
+                None if self.wants(report.error) => entries.push(Entry::single(report)),
+                None => {}
+            }
+        }
+        let wanted = self.wants(batch.outcome.error);
         if batch.callbacks.is_empty() {
             if wanted && !batch.metas.is_empty() {
                 let entry = BatchEntry::new(batch.outcome, batch.metas, batch.failures, Vec::new());
@@ -244,6 +252,29 @@ impl Completions {
         }
         if wanted && entry.elsewhere.len() < entry.metas.len() {
             entries.push(Entry::Batch(Box::new(entry)));
+        }
+    }
+
+    /// Whether the sink is to have reports of this outcome.
+    fn wants(&self, error: ErrorCode) -> bool {
+        match self.reports {
+            DeliveryReports::All => true,
+            DeliveryReports::Errors => error != ErrorCode::OK,
+            DeliveryReports::None => false,
+        }
+    }
+
+    /// Gives the report of a user's batch that has no records, and so no request.
+    pub fn finish_empty(&self, whole: &Whole, topic: u32, partition: i32) {
+        let report = Report {
+            topic,
+            partition,
+            ..notice(ReportKind::Batch, whole.tag(), ErrorCode::OK, 0, 0)
+        };
+        match whole.callback() {
+            Some(callback) => self.callbacks.push([Job::Call(vec![(callback, report)])]),
+            None if self.wants(ErrorCode::OK) => self.to_sink(vec![Entry::single(report)]),
+            None => {}
         }
     }
 

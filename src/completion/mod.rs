@@ -9,6 +9,7 @@ mod operation;
 mod queue;
 mod report;
 mod waiter;
+mod whole;
 
 pub use callback::{CallbackScope, DeliveryCallback, RecordCallback, in_callback};
 pub use entry::{Outcome, RecordFailure, RecordMeta};
@@ -17,3 +18,4 @@ pub use log::{LogCallback, LogLevel, Logger};
 pub use operation::Operation;
 pub use report::{Persistence, Report, ReportKind, TimestampType, flags};
 pub use waiter::{Latch, Waiter};
+pub use whole::{Share, Whole};

@@ -24,7 +24,7 @@ super::codes! {
     TIMED_OUT = -109, Retriable,
         "The call's time has passed. Nothing was accepted or changed, so it may be made again.";
     QUEUE_FULL = -110, Retriable,
-        "All of buffer.memory is taken by records without an outcome. Wait for the WRITABLE entry, or raise buffer.memory.";
+        "All of buffer.memory is taken by records without an outcome, or a batch sent before waits in the partition. Wait for the WRITABLE entry, or raise buffer.memory.";
     REPORT_QUEUE_FULL = -111, Retriable,
         "Too many reports are unread (kprod.delivery.queue.max). Call kprod_poll.";
     STILL_PENDING = -112, Permanent,
@@ -69,4 +69,6 @@ super::codes! {
         "The system refused a thread, a pipe or a descriptor. Check the process's limits.";
     ABORTED = -132, Permanent,
         "The record's transaction was aborted before the record was sent. It will not be sent.";
+    BATCH_FULL = -133, Permanent,
+        "The batch has no room for the record and is closed now. Send it.";
 }

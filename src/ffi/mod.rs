@@ -7,6 +7,7 @@
 
 #![allow(non_camel_case_types, clippy::missing_safety_doc)]
 
+mod batch;
 mod boundary;
 mod completion;
 mod config;
@@ -57,6 +58,12 @@ pub use transaction::{
     kprod_begin_transaction_async, kprod_commit_transaction, kprod_commit_transaction_async,
     kprod_group_metadata_init, kprod_send_offsets_to_transaction,
     kprod_send_offsets_to_transaction_async,
+};
+
+pub use batch::{
+    kprod_batch_append, kprod_batch_close, kprod_batch_free, kprod_batch_record_count,
+    kprod_batch_size, kprod_batch_t, kprod_create_batch, kprod_send_batch, kprod_send_batch_async,
+    kprod_send_batch_with_callback, kprod_try_send_batch,
 };
 
 pub use completion::{kprod_poll, kprod_poll_interrupt, kprod_wake_fd};

@@ -203,9 +203,9 @@ pub unsafe extern "C" fn kprod_send_with_callback(
     })
 }
 
-/// Calls the C function whose address `kprod_send_with_callback` stored.
-fn call_record_fn(context: u64, user: usize, report: &Report) {
-    // SAFETY: `user` is the address of a function of exactly this type, stored by `kprod_send_with_callback`; an
+/// Calls the C function whose address a send stored.
+pub(super) fn call_record_fn(context: u64, user: usize, report: &Report) {
+    // SAFETY: `user` is the address of a function of exactly this type, stored by the send; an
     // Option of a function pointer has the layout of the pointer.
     let callback: kprod_record_fn = unsafe { std::mem::transmute(user) };
     if let Some(callback) = callback {

@@ -20,7 +20,8 @@ pub const KPROD_KIND_BATCH: u32 = 2;
 pub const KPROD_KIND_OPERATION: u32 = 3;
 /// kprod_delivery_t.kind: something happened to the producer (kprod.events=true); `error` says what.
 pub const KPROD_KIND_EVENT: u32 = 4;
-/// kprod_delivery_t.kind: after KPROD_ERR_QUEUE_FULL, a quarter of buffer.memory is free again.
+/// kprod_delivery_t.kind: what was refused with KPROD_ERR_QUEUE_FULL may be tried again: a quarter of buffer.memory is
+/// free, or a batch of the caller's own has left its partition's queue.
 pub const KPROD_KIND_WRITABLE: u32 = 5;
 
 /// kprod_delivery_t.flags: sending the record again may succeed.
@@ -109,6 +110,20 @@ pub struct kprod_record_t {
     pub topic_name_len: i64,
     /// Must be 0.
     pub reserved: [u64; 2],
+}
+
+/// What kprod_batch_append says of the record that it took. The memory is the caller's.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct kprod_batch_append_t {
+    /// The record's timestamp.
+    pub timestamp_ms: i64,
+    /// The record's place in the batch: 0 for the first.
+    pub offset: i64,
+    /// The bytes that the record takes in the batch, before compression.
+    pub size: i64,
+    /// 0.
+    pub reserved: [u64; 3],
 }
 
 /// One outcome: of a record that was accepted, of a batch, or of an _async call. The library fills it in; the
@@ -282,7 +297,7 @@ impl kprod_group_metadata_t {
     };
 }
 
-/// Tells the outcome of one record: called once, on the producer's callback thread, if and only if the send
+/// Tells the outcome of one record or batch: called once, on the producer's callback thread, if and only if the send
 /// returned 0, possibly before it returned. `report` dies when it returns. It must not throw, unwind or longjmp.
 pub type kprod_record_fn =
     Option<unsafe extern "C" fn(context: u64, report: *const kprod_delivery_t)>;
@@ -351,6 +366,11 @@ mod layout {
         assert!(offset_of!(kprod_partition_request_t, available_count) == 56);
         assert!(offset_of!(kprod_partition_request_t, partition_count) == 60);
         assert!(offset_of!(kprod_partition_request_t, topic) == 64);
+
+        assert!(size_of::<kprod_batch_append_t>() == 48);
+        assert!(offset_of!(kprod_batch_append_t, offset) == 8);
+        assert!(offset_of!(kprod_batch_append_t, size) == 16);
+        assert!(offset_of!(kprod_batch_append_t, reserved) == 24);
 
         assert!(size_of::<kprod_metrics_t>() == 256);
         assert!(offset_of!(kprod_metrics_t, requests_in_flight) == 96);

@@ -1,5 +1,6 @@
 //! The facade: a producer as its user sees it.
 
+mod batches;
 mod lifecycle;
 mod metrics;
 mod operations;
@@ -19,11 +20,12 @@ use crate::completion::{Report, SendCallback, Waiter, in_callback};
 use crate::error::{Error, ErrorCode};
 use crate::mock::{MockHandle, MockServer};
 
-pub use crate::accumulator::is_valid_topic_name;
+pub use crate::accumulator::{BatchRecord, is_valid_topic_name};
 pub use crate::completion::{DeliveryCallback, LogCallback, LogLevel, RecordCallback};
 pub use crate::partitioner::{PartitionRequest, UserPartitioner};
 use crate::sender::Shared;
 pub use crate::transaction::{GroupMetadata, GroupOffset, Offsets};
+pub use batches::UserBatch;
 pub use lifecycle::Environment;
 pub use metrics::Metrics;
 pub use record::{Header, PlainRecord, Record, ShortField, ShortPayload, TopicRef};

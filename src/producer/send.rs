@@ -117,10 +117,7 @@ impl Shared {
             urgent: options.urgent,
             parked: None,
         };
-        if !topic.followed.load(Ordering::Relaxed) && !topic.followed.swap(true, Ordering::Relaxed)
-        {
-            self.want(topic);
-        }
+        self.follow(topic);
         loop {
             let count = topic.partition_count();
             if count == 0 {
@@ -246,7 +243,7 @@ impl Shared {
 
     /// Answers QUEUE_FULL, after which exactly one WRITABLE entry follows.
     #[cold]
-    fn queue_full(&self) -> ErrorCode {
+    pub(super) fn queue_full(&self) -> ErrorCode {
         let first = self.hub.want_writable();
         self.accumulator.memory.watch();
         if first {
@@ -256,8 +253,16 @@ impl Shared {
         ErrorCode::QUEUE_FULL
     }
 
+    /// Has the topic's metadata asked for regularly, if it is not yet.
+    pub(super) fn follow(&self, topic: &Arc<Topic>) {
+        if !topic.followed.load(Ordering::Relaxed) && !topic.followed.swap(true, Ordering::Relaxed)
+        {
+            self.want(topic);
+        }
+    }
+
     #[cold]
-    fn want(&self, topic: &Arc<Topic>) {
+    pub(super) fn want(&self, topic: &Arc<Topic>) {
         topic.touch(self.age_ms());
         self.accumulator.ready.command(Command::Want(topic.clone()));
     }

@@ -70,12 +70,18 @@ impl Engine {
                 operation,
                 deadline,
             } => self.on_call(call, offsets, operation, deadline),
+            Command::SendBatch {
+                offer,
+                operation,
+                deadline,
+            } => self.on_send_batch(offer, operation, deadline, now),
+            Command::BatchFreed => self.sweep_lines(),
             Command::Close { deadline } => self.on_close(deadline, now),
             Command::Crash => panic!("crashed on purpose"),
         }
     }
 
-    fn on_want(&mut self, topic: &Arc<Topic>, now: Instant) {
+    pub(super) fn on_want(&mut self, topic: &Arc<Topic>, now: Instant) {
         topic.followed.store(true, Ordering::Relaxed);
         self.metadata
             .want_until(topic.handle, now + self.config.max_block);

@@ -9,6 +9,7 @@
 //! cluster.rs   metadata out and in                 retry.rs    again, split, expire, fail
 //! sequence.rs  places of an idempotent producer    transact.rs transactions and their calls
 //! coordinate.rs, questions.rs: what is asked about identity and transaction
+//! user_batches.rs  users' batches that wait
 //! ```
 
 mod answer;
@@ -27,6 +28,7 @@ mod split;
 mod timers;
 mod track;
 mod transact;
+mod user_batches;
 mod verdict;
 
 use std::collections::{BTreeMap, HashMap};
@@ -51,6 +53,7 @@ use broker::Broker;
 use drain::Outstanding;
 use timers::{Timer, Timers};
 use track::Track;
+use user_batches::Lines;
 
 pub use end::fail_everything;
 pub use shared::{Counters, Lifecycle, Shared};
@@ -82,6 +85,7 @@ pub struct Engine {
     finished: Vec<Finished>,
     starts: Vec<(Instant, Operation)>,
     counts: Vec<(u32, Instant, Operation)>,
+    lines: Lines,
     next_id: u64,
     /// When outcomes were last reported, and memory given back with them.
     last_finish: Instant,
@@ -136,6 +140,7 @@ impl Engine {
             finished: Vec::new(),
             starts: Vec::new(),
             counts: Vec::new(),
+            lines: Lines::default(),
             next_id: 0,
             last_finish: Instant::now(),
             closing: None,
@@ -176,6 +181,7 @@ impl Engine {
             self.take_timers(now);
             self.look_around(now);
             self.drain_all(now);
+            self.serve_lines(now);
             self.check_availability(now);
             if let Some(act) = &mut self.each_turn {
                 act();
@@ -194,6 +200,7 @@ impl Engine {
             }
             self.sleep(until).await;
         }
+        self.dismiss_lines();
     }
 
     async fn sleep(&mut self, until: Option<Instant>) {

@@ -13,6 +13,7 @@ _Static_assert(sizeof(kprod_delivery_t) == 80, "kprod_delivery_t is frozen");
 _Static_assert(sizeof(kprod_partition_request_t) == 88, "kprod_partition_request_t is frozen");
 _Static_assert(sizeof(kprod_group_offset_t) == 64, "kprod_group_offset_t is frozen");
 _Static_assert(sizeof(kprod_group_metadata_t) == 80, "kprod_group_metadata_t is frozen");
+_Static_assert(sizeof(kprod_batch_append_t) == 48, "kprod_batch_append_t is frozen");
 _Static_assert(sizeof(kprod_metrics_t) == 256, "kprod_metrics_t is frozen");
 
 int main(void)
@@ -84,6 +85,11 @@ int main(void)
     FIELD(kprod_group_metadata_t, generation_id);
     FIELD(kprod_group_metadata_t, reserved0);
     FIELD(kprod_group_metadata_t, reserved);
+    SIZE(kprod_batch_append_t);
+    FIELD(kprod_batch_append_t, timestamp_ms);
+    FIELD(kprod_batch_append_t, offset);
+    FIELD(kprod_batch_append_t, size);
+    FIELD(kprod_batch_append_t, reserved);
     SIZE(kprod_metrics_t);
     FIELD(kprod_metrics_t, records_delivered);
     FIELD(kprod_metrics_t, requests_in_flight);

@@ -2,6 +2,9 @@
 
 mod answers;
 mod basics;
+mod batches;
+mod batches_ends;
+mod batches_waits;
 mod bootstrap;
 mod callbacks;
 mod chaos;

@@ -9,7 +9,7 @@ use kprod::error;
 use crate::root;
 
 /// In the order in which the header presents them.
-const SOURCES: [&str; 9] = [
+const SOURCES: [&str; 10] = [
     "types",
     "handle",
     "version",
@@ -17,6 +17,7 @@ const SOURCES: [&str; 9] = [
     "config",
     "producer",
     "send",
+    "batch",
     "completion",
     "transaction",
 ];

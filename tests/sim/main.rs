@@ -2,6 +2,7 @@
 //!
 //! `KPROD_SIM_SEEDS=N` runs N schedules, from `KPROD_SIM_FIRST=S` on; `KPROD_SIM_SEED=S` runs one and prints its trace.
 
+mod batches;
 mod cluster;
 mod faults;
 mod model;

@@ -1,6 +1,7 @@
 //! What was accepted, what was reported, and whether the two and the log fit together.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Range;
 
 use kprod::completion::{Persistence, Report, ReportKind};
 use kprod::error::ErrorCode;
@@ -11,19 +12,47 @@ use super::plan::{Ending, Plan, Weather};
 struct Sent {
     topic: u32,
     partition: Option<i32>,
+    /// When it was known to be accepted, counted.
+    at: u64,
+    /// By an asynchronous send, whose answer tells of it later: its place among the others is not known.
+    offered: bool,
 }
 
-/// Tags count up with acceptance.
+/// A user's batch, by the tags of its records, and where it is to go.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    pub number: u64,
+    pub tags: Range<u64>,
+    pub topic: u32,
+    pub partition: i32,
+}
+
+/// Tags of batches' reports and of the answers to asynchronous sends, above those of all else.
+pub const BATCH: u64 = 1 << 41;
+pub const OFFER: u64 = 1 << 42;
+
 #[derive(Default)]
 pub struct Model {
     accepted: BTreeMap<u64, Sent>,
+    acceptances: u64,
     reported: BTreeMap<u64, Report>,
-    newest: HashMap<(u32, i32), u64>,
+    /// The tags in the order of their reports.
+    order: Vec<u64>,
+    /// When the last one reported was accepted, for direct and asynchronous sends.
+    newest: HashMap<(u32, i32, bool), u64>,
+    /// Batches without a report, by its tag.
+    batches: BTreeMap<u64, Draft>,
+    /// Asynchronous sends without an answer, by its tag.
+    offers: BTreeMap<u64, Draft>,
+    /// Records of batches that were not accepted: they may be nowhere.
+    drafts: BTreeSet<u64>,
+    /// Records behind the first of a batch, whose offsets nobody is told.
+    inner: BTreeSet<u64>,
     pub queue_full: u64,
     writable: u64,
     /// A WRITABLE entry is still owed.
     owed: bool,
-    /// Flushes under way and the tags before which all is to be reported first.
+    /// Flushes under way and the acceptances that are to be reported first.
     flushes: BTreeMap<u64, u64>,
     next_tag: u64,
 }
@@ -34,9 +63,38 @@ impl Model {
     }
 
     pub fn accept(&mut self, topic: u32, partition: Option<i32>) {
-        self.accepted
-            .insert(self.next_tag, Sent { topic, partition });
+        let tag = self.next_tag;
         self.next_tag += 1;
+        self.take_in(tag, topic, partition, false);
+    }
+
+    fn take_in(&mut self, tag: u64, topic: u32, partition: Option<i32>, offered: bool) {
+        self.acceptances += 1;
+        let sent = Sent {
+            topic,
+            partition,
+            at: self.acceptances,
+            offered,
+        };
+        self.accepted.insert(tag, sent);
+    }
+
+    /// A record was added to a batch.
+    pub fn draft(&mut self) {
+        self.drafts.insert(self.next_tag);
+        self.next_tag += 1;
+    }
+
+    pub fn accept_batch(&mut self, draft: Draft, offered: bool) {
+        for tag in draft.tags.clone() {
+            assert!(self.drafts.remove(&tag));
+            self.take_in(tag, draft.topic, Some(draft.partition), offered);
+        }
+        self.batches.insert(BATCH + draft.number, draft);
+    }
+
+    pub fn offer_batch(&mut self, draft: Draft) {
+        self.offers.insert(OFFER + draft.number, draft);
     }
 
     pub fn on_queue_full(&mut self) {
@@ -46,11 +104,11 @@ impl Model {
 
     /// The flush's tag lies above those of all records.
     pub fn on_flush(&mut self, tag: u64) {
-        self.flushes.insert(tag, self.next_tag);
+        self.flushes.insert(tag, self.acceptances);
     }
 
     pub fn outstanding(&self) -> usize {
-        self.accepted.len() - self.reported.len()
+        self.accepted.len() - self.reported.len() + self.batches.len() + self.offers.len()
     }
 
     pub fn open_flushes(&self) -> usize {
@@ -60,13 +118,37 @@ impl Model {
     pub fn on_report(&mut self, report: &Report) {
         match report.kind {
             ReportKind::Record => self.on_record(report),
+            ReportKind::Operation if report.tag >= OFFER => self.on_answered(report),
             ReportKind::Operation => self.on_flushed(report),
             ReportKind::Writable => {
                 self.writable += 1;
                 self.owed = false;
                 assert!(self.writable <= self.queue_full, "a WRITABLE too many");
             }
-            ReportKind::Event | ReportKind::Batch => {}
+            ReportKind::Batch => self.on_batch(report),
+            ReportKind::Event => {}
+        }
+    }
+
+    fn on_answered(&mut self, report: &Report) {
+        let draft = self.offers.remove(&report.tag).expect("an offer");
+        if report.error == ErrorCode::OK {
+            self.accept_batch(draft, true);
+        }
+    }
+
+    /// It stands for all records of the batch.
+    fn on_batch(&mut self, report: &Report) {
+        let batch = self.batches.remove(&report.tag);
+        let batch = batch.unwrap_or_else(|| panic!("never accepted: {report:?}"));
+        assert_eq!(report.count as usize, batch.tags.clone().count());
+        let place = (report.topic, report.partition);
+        assert_eq!(place, (batch.topic, batch.partition), "{report:?}");
+        for tag in batch.tags.clone() {
+            if tag > batch.tags.start {
+                self.inner.insert(tag);
+            }
+            self.on_record(&Report { tag, ..*report });
         }
     }
 
@@ -85,11 +167,12 @@ impl Model {
             ErrorCode::INTERNAL,
             "the engine panicked or lost a batch"
         );
+        self.order.push(report.tag);
         if report.partition >= 0 {
-            let place = (report.topic, report.partition);
-            let newest = self.newest.insert(place, report.tag);
+            let line = (report.topic, report.partition, sent.offered);
+            let newest = self.newest.insert(line, sent.at);
             assert!(
-                newest.is_none_or(|newest| newest < report.tag),
+                newest.is_none_or(|newest| newest < sent.at),
                 "{report:?} came after {newest:?}"
             );
         }
@@ -102,8 +185,8 @@ impl Model {
             .expect("a flush that began");
         let missing = self
             .accepted
-            .range(..before)
-            .find(|(tag, _)| !self.reported.contains_key(tag));
+            .iter()
+            .find(|(tag, sent)| sent.at <= before && !self.reported.contains_key(tag));
         let closed = report.error == ErrorCode::CLOSED || report.error == ErrorCode::FATAL;
         assert!(
             closed || missing.is_none(),
@@ -145,7 +228,9 @@ impl Model {
                 }
                 Persistence::Persisted => {
                     assert_eq!(report.error, ErrorCode::OK);
-                    let at = copies.iter().find(|(_, offset)| *offset == report.offset);
+                    let is_inner = self.inner.contains(tag);
+                    let is_it = |offset| is_inner || offset == report.offset;
+                    let at = copies.iter().find(|(_, offset)| is_it(*offset));
                     assert!(at.is_some(), "{report:?}: {copies:?}");
                 }
             }
@@ -163,23 +248,27 @@ impl Model {
         self.check_order(logs);
     }
 
-    /// The first copies of delivered records stand in the order of acceptance.
+    /// The first copies of delivered records stand in the order of their reports, which is that of acceptance.
     fn check_order(&self, logs: &HashMap<(u32, i32), Vec<StoredRecord>>) {
+        let places = self.order.iter().enumerate();
+        let places: HashMap<u64, usize> = places.map(|(at, tag)| (*tag, at)).collect();
         for (place, records) in logs {
             let mut seen = std::collections::HashSet::new();
             let mut newest = None;
             for record in records {
                 let tag = tag_of(record);
+                assert!(!self.drafts.contains(&tag), "{tag} was never accepted");
                 let delivered = self.reported.get(&tag).is_some_and(|report| {
                     report.error == ErrorCode::OK && report.persistence() == Persistence::Persisted
                 });
                 if delivered && seen.insert(tag) {
+                    let at = places.get(&tag);
                     assert!(
-                        newest < Some(tag),
+                        newest < at,
                         "{place:?}: {tag} at {} behind {newest:?}",
                         record.offset
                     );
-                    newest = Some(tag);
+                    newest = at;
                 }
             }
         }

@@ -12,6 +12,7 @@ use kprod::producer::{Callbacks, Environment, Producer, Record, Timeout, TopicRe
 use kprod::sys::Rng;
 use tokio::time::{Instant, sleep};
 
+use super::batches::Batches;
 use super::faults;
 use super::model::Model;
 use super::plan::{Ending, Plan, Weather, millis, one_in};
@@ -27,6 +28,7 @@ pub struct World {
     mock: MockHandle,
     producer: Producer,
     model: Model,
+    batches: Batches,
     handles: Vec<u32>,
     flushes: u64,
     began: Instant,
@@ -70,6 +72,7 @@ impl World {
             mock,
             producer,
             model: Model::default(),
+            batches: Batches::default(),
             flushes: 0,
             began: Instant::now(),
             trace: Vec::new(),
@@ -111,6 +114,7 @@ impl World {
             }
             7 if one_in(&self.rng, 4) => self.flush(),
             7 if one_in(&self.rng, 4) => self.grow(),
+            8 => self.send_batch(),
             _ => {
                 let most = crate::plan::pick(&self.rng, &[1, 30, 400, 3000]);
                 sleep(millis(&self.rng, 0, most)).await;
@@ -167,6 +171,17 @@ impl World {
         result.is_ok()
     }
 
+    fn send_batch(&mut self) {
+        let which = self.rng.below(self.handles.len() as u64) as usize;
+        let partitions = self.plan.topics[which].partitions.min(4) as u64;
+        let place = (self.handles[which], self.rng.below(partitions) as i32);
+        let (rng, plan) = (&self.rng, &self.plan);
+        let said = self
+            .batches
+            .act(&self.producer, &mut self.model, rng, plan, place);
+        said.into_iter().for_each(|line| self.say(line));
+    }
+
     fn flush(&mut self) {
         let tag = FLUSH + self.flushes;
         self.flushes += 1;
@@ -196,6 +211,7 @@ impl World {
             }
         }
         for report in reports {
+            self.batches.on_report(&report);
             self.say(format_args!(
                 "{:?} {} {}/{}@{} {:?} {:?}",
                 report.kind,

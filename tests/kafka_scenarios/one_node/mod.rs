@@ -1,6 +1,7 @@
 //! Scenarios that one broker is enough for.
 
 mod basics;
+mod batches;
 mod batching;
 mod bootstrap;
 pub mod codecs;
