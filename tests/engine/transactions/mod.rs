@@ -1,5 +1,6 @@
 //! Transactions: all of it or nothing, under both protocols, whatever the coordinator says or forgets.
 
+mod batches;
 mod calls;
 mod coordinator;
 
