@@ -7,6 +7,7 @@ mod cluster;
 mod faults;
 mod model;
 mod plan;
+mod queueing;
 mod stage;
 mod timing;
 mod transactions;
