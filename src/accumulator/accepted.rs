@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use super::incomplete::Token;
 use crate::completion::{
     Completions, FinishedBatch, Outcome, Persistence, RecordFailure, RecordMeta, SendCallback,
@@ -232,7 +234,7 @@ pub struct Finished {
 
 /// Queues outcomes in order with one wake-up, then lets go of what flushes wait for.
 pub fn publish(hub: &Completions, finished: impl IntoIterator<Item = Finished>) {
-    let mut tokens = Vec::new();
+    let mut tokens = SmallVec::<[Option<Token>; 16]>::new();
     hub.finish(finished.into_iter().map(|one| {
         tokens.push(one.token);
         one.batch

@@ -53,7 +53,7 @@ enum Records {
     Sealed(Sealed),
     /// Sealed, with the header of their first request: immutable until the outcome is definite.
     Framed {
-        header: Bytes,
+        header: [u8; HEADER_LEN],
         sealed: Sealed,
     },
 }
@@ -353,15 +353,12 @@ impl Batch {
     }
 
     /// Header and records for a request. The header is written at the first call and kept.
-    pub fn frame(&mut self) -> Option<(Bytes, Sealed)> {
+    pub fn frame(&mut self) -> Option<([u8; HEADER_LEN], Sealed)> {
         let records = std::mem::replace(&mut self.records, Records::Sealing);
         let (header, sealed) = match records {
             Records::Sealed(sealed) => {
                 let header = self.header(&sealed);
-                (
-                    Bytes::copy_from_slice(&frame(&header, &sealed.parts)),
-                    sealed,
-                )
+                (frame(&header, &sealed.parts), sealed)
             }
             Records::Framed { header, sealed } => (header, sealed),
             other => {
@@ -370,7 +367,7 @@ impl Batch {
             }
         };
         self.records = Records::Framed {
-            header: header.clone(),
+            header,
             sealed: sealed.clone(),
         };
         Some((header, sealed))

@@ -21,6 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use smallvec::SmallVec;
 
 pub use accepted::{Accepted, Finished, publish};
 pub use batch::{Attempts, Batch, Sealed};
@@ -213,7 +214,7 @@ impl Accumulator {
             partition,
             queued: topic.partition(partition).map_or(0, |p| p.load()),
         };
-        let loads: Vec<Load> = if available.is_empty() {
+        let loads: SmallVec<[Load; 32]> = if available.is_empty() {
             (0..count).map(load).collect()
         } else {
             available.iter().copied().map(load).collect()

@@ -192,7 +192,8 @@ impl Completions {
 
     /// Reports batches in the given order, with one wake-up.
     pub fn finish(&self, batches: impl IntoIterator<Item = FinishedBatch>) {
-        let mut entries = Vec::new();
+        let batches = batches.into_iter();
+        let mut entries = Vec::with_capacity(batches.size_hint().0);
         let mut calls = Vec::new();
         for batch in batches {
             self.count(&batch);

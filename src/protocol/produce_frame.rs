@@ -14,6 +14,8 @@ pub struct ProduceHead<'a> {
     pub timeout_ms: i32,
     /// How many topics follow.
     pub topics: usize,
+    /// How many partitions they have together, as far as known: room is made for so many.
+    pub partitions: usize,
 }
 
 /// A Produce request in the making: `topic`, that topic's `partition`s, the next `topic`, `finish`.
@@ -30,7 +32,8 @@ pub struct ProduceFrame {
 impl ProduceFrame {
     pub fn new(head: ProduceHead<'_>) -> ProduceFrame {
         let capacity = ProduceOverhead::request(0, head.transactional_id.map_or(0, str::len))
-            + head.topics.min(4096) * TYPICAL_TOPIC;
+            + head.topics.min(4096) * TYPICAL_TOPIC
+            + head.partitions.min(4096) * TYPICAL_PARTITION;
         let flexible = ApiKey::Produce.is_flexible(head.version);
         let mut w = Writer::onto(BytesMut::with_capacity(capacity), flexible);
         if let Err(error) = ApiKey::Produce.check(head.version) {
@@ -43,7 +46,7 @@ impl ProduceFrame {
         ProduceFrame {
             version: head.version,
             w,
-            parts: Vec::with_capacity(2 * head.topics.min(4096) + 1),
+            parts: Vec::with_capacity(2 * head.partitions.min(4096) + 1),
             topics_left: head.topics,
             partitions_left: 0,
         }
@@ -104,8 +107,10 @@ impl ProduceFrame {
 const MISCOUNTED: ErrorKind =
     ErrorKind::NotExpressible("other numbers of topics or partitions than were announced");
 
-/// Room for the framing of one topic with one partition, batch header included.
-const TYPICAL_TOPIC: usize = 128;
+/// Room for the framing of one topic.
+const TYPICAL_TOPIC: usize = 64;
+/// Room for the framing of one partition, batch header included.
+const TYPICAL_PARTITION: usize = 80;
 
 /// Upper bounds of what a Produce request holds besides record batches.
 #[derive(Debug)]

@@ -329,6 +329,7 @@ impl Engine {
             acks: self.config.acks.wire(),
             timeout_ms: i32::try_from(self.config.request_timeout.as_millis()).unwrap_or(i32::MAX),
             topics,
+            partitions: batches.len(),
         });
         let mut items = Vec::with_capacity(batches.len());
         let mut current = 0;

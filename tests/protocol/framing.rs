@@ -136,6 +136,7 @@ fn frame(request: &ProduceRequest, version: i16) -> ProduceFrame {
         acks: request.acks,
         timeout_ms: request.timeout_ms,
         topics: request.topics.len(),
+        partitions: request.topics.len(),
     });
     for topic in &request.topics {
         frame.topic(&topic.name, topic.topic_id, topic.partitions.len());
@@ -204,6 +205,7 @@ fn records_are_sent_from_where_they_are() {
         acks: 1,
         timeout_ms: 40_000,
         topics: 1,
+        partitions: batches.len(),
     });
     frame.topic("t", Uuid::ZERO, batches.len());
     for (index, batch) in (0..).zip(&batches) {
@@ -224,6 +226,7 @@ fn a_request_with_other_counts_than_announced_is_refused() {
         acks: 1,
         timeout_ms: 1,
         topics: 1,
+        partitions: 1,
     };
     let refused = |build: fn(&mut ProduceFrame)| {
         let mut frame = ProduceFrame::new(head);
@@ -258,6 +261,7 @@ fn a_name_too_long_for_its_version_is_refused() {
             acks: 1,
             timeout_ms: 1,
             topics: 1,
+            partitions: 1,
         };
         let mut frame = ProduceFrame::new(head);
         frame.topic(&name, Uuid::ZERO, 0);
