@@ -121,8 +121,20 @@ impl BatchEntry {
     fn emit(&mut self, max: usize, emit: &mut impl FnMut(&Report)) -> usize {
         if self.failures.is_empty() && self.elsewhere.is_empty() {
             let end = self.metas.len().min(self.next + max);
-            for index in self.next..end {
-                emit(&self.outcome.report(index, &self.metas[index]));
+            let metas = &self.metas[self.next..end];
+            if let Some(first) = metas.first() {
+                // They differ in tag, offset and time of their own.
+                let mut report = self.outcome.report(self.next, first);
+                let own_time = report.timestamp_type == TimestampType::CreateTime;
+                let step = i64::from(report.offset >= 0);
+                for meta in metas {
+                    report.tag = meta.tag;
+                    if own_time {
+                        report.timestamp = meta.timestamp;
+                    }
+                    emit(&report);
+                    report.offset += step;
+                }
             }
             let count = end - self.next;
             self.next = end;

@@ -14,8 +14,6 @@ use crate::sys;
 /// Records of an array for which the clock is read once: they take a few microseconds.
 const CLOCK_CHUNK: usize = 64;
 
-type Send = fn(&Producer, &Record<'_>) -> Result<(), ErrorCode>;
-
 /// Sets a record to no key, no value, no headers, the partitioner's choice of partition and the time of the send.
 /// Topic, tag and reserved space become 0.
 ///
@@ -82,7 +80,8 @@ unsafe fn with_record<T>(
 unsafe fn send_plain(
     producer: *mut kprod_producer_t,
     record: *const kprod_record_t,
-    send: Send,
+    // A type of its own for each caller, so that the call is put in there.
+    send: impl Fn(&Producer, &Record<'_>) -> Result<(), ErrorCode>,
 ) -> Result<(), ErrorCode> {
     // SAFETY: the header's contract.
     unsafe {
@@ -104,7 +103,7 @@ unsafe fn send_plain(
 unsafe fn send_any(
     producer: &Producer,
     record: &kprod_record_t,
-    send: Send,
+    send: impl Fn(&Producer, &Record<'_>) -> Result<(), ErrorCode>,
 ) -> Result<(), ErrorCode> {
     let mut headers = Headers::new();
     // SAFETY: as the caller promises.

@@ -288,8 +288,11 @@ impl Engine {
             self.tracks[id]
                 .in_flight
                 .push_back(Flight { request, batch });
-            // More may follow it at once.
-            self.examine(id, now);
+            match self.may_fly(id) {
+                // More may follow it at once.
+                true => self.examine(id, now),
+                false => self.tracks[id].partition.set_busy(),
+            }
         }
         self.transactor.note_started();
         let counters = &self.shared.counters;

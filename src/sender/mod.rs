@@ -78,7 +78,7 @@ pub struct Engine {
     connections: HashMap<ConnectionId, i32>,
     /// By partition id; a partition is tracked from its creation.
     tracks: Vec<Track>,
-    requests: HashMap<RequestId, Outstanding>,
+    requests: BTreeMap<RequestId, Outstanding>,
     metadata: Metadata,
     timers: Timers,
     /// Outcomes of this turn, reported together at its end.
@@ -135,7 +135,7 @@ impl Engine {
             brokers: BTreeMap::new(),
             connections: HashMap::new(),
             tracks: Vec::new(),
-            requests: HashMap::new(),
+            requests: BTreeMap::new(),
             timers: Timers::default(),
             finished: Vec::new(),
             starts: Vec::new(),
