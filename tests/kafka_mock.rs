@@ -32,7 +32,7 @@ use support::wait_for;
 const LIMIT: Duration = Duration::from_secs(60);
 const TOPIC: &str = "judged";
 /// Codes that mean "later", and so tell nothing of what is compared.
-const LATER: [i16; 4] = [14, 15, 16, 51];
+const LATER: [i16; 5] = [6, 14, 15, 16, 51];
 
 /// A connection to the only broker of a cluster, and what it answered.
 struct Judge {
@@ -182,6 +182,7 @@ impl Judge {
             answer.error_code,
             answer.base_offset,
             answer.log_append_time_ms,
+            answer.log_start_offset,
         );
         self.note(&format!("Produce v{version}"), format!("{said:?}"));
     }
@@ -409,6 +410,72 @@ fn version_two(judge: &mut Judge) {
     judge.produce(12, &mut p, 2, false);
 }
 
+/// Requests that no state makes right.
+fn refusals(judge: &mut Judge, produce: i16) {
+    let mut p = judge.begin("refused");
+    for (name, timeout, id, epoch) in [
+        ("refused", 900_001, -1, -1),
+        ("refused", 0, -1, -1),
+        ("refused", -1, -1, -1),
+        ("", 1000, -1, -1),
+        ("refused", 1000, p.id, -1),
+        ("refused", 1000, -1, 0),
+        ("refused", 1000, p.id + 500, 0),
+    ] {
+        let request = InitProducerIdRequest {
+            transactional_id: Some(name.into()),
+            transaction_timeout_ms: timeout,
+            producer_id: id,
+            producer_epoch: epoch,
+        };
+        let code = |a: &InitProducerIdResponse| a.error_code;
+        let answer = judge.settle(code, |judge| judge.ask(4, &request));
+        judge.note("InitProducerId", code(&answer));
+    }
+    for name in ["", "unknown"] {
+        let other = Producer {
+            name: name.into(),
+            ..p.clone()
+        };
+        judge.add(3, &other, &[3]);
+        judge.end(3, &other, true);
+        judge.add_group(3, &other, "refused");
+    }
+    judge.find("refused", 0);
+    judge.add(3, &p, &[3]);
+    judge.add_group(3, &p, "refused");
+    judge.commit_offset(3, &p, "", -1, "");
+    judge.commit_offset(3, &p, "refused", -1, "m");
+    judge.commit_offset(3, &p, "refused", 0, "m");
+    judge.produce(produce, &mut p, 99, true);
+    p.epoch += 1;
+    judge.produce(produce, &mut p, 3, true);
+    p.epoch -= 1;
+    judge.produce(produce, &mut p, 3, true);
+    // What was fenced is a matter of the log from now on.
+    let again = judge.init(4, "refused", (-1, -1));
+    judge.note("again", again.producer_epoch - p.epoch);
+    judge.produce(produce, &mut p, 3, true);
+    judge.produce(produce, &mut p, 3, false);
+    judge.commit_offset(3, &p, "refused", -1, "");
+    judge.end(3, &p, false);
+    let by_nobody = ProduceRequest {
+        transactional_id: None,
+        acks: -1,
+        timeout_ms: 1000,
+        topics: vec![TopicProduceData {
+            name: TOPIC.into(),
+            topic_id: Uuid::ZERO,
+            partitions: vec![PartitionProduceData {
+                index: 3,
+                records: Some(batch(&p, true)),
+            }],
+        }],
+    };
+    let answer: ProduceResponse = judge.ask(produce, &by_nobody);
+    judge.note("no id", answer.topics[0].partitions[0].error_code);
+}
+
 /// Plays a script with a real cluster and with the mock, and holds their answers against each other.
 fn compare(version: Version, mock: KafkaVersion, script: fn(&mut Judge)) {
     let cluster = KafkaCluster::start(version, 1, Options::default());
@@ -436,6 +503,7 @@ fn kafka_4_3() {
         version_one(judge, 9, 3, 1);
         version_one(judge, 11, 4, 4);
         version_two(judge);
+        refusals(judge, 11);
     });
 }
 
@@ -445,6 +513,7 @@ fn kafka_3_9() {
         sequences(judge, 11);
         version_one(judge, 10, 3, 1);
         version_one(judge, 11, 4, 4);
+        refusals(judge, 11);
     });
 }
 
@@ -453,5 +522,6 @@ fn kafka_2_8() {
     compare(Version::V2_8_2, KafkaVersion::V2_8, |judge| {
         sequences(judge, 9);
         version_one(judge, 9, 3, 3);
+        refusals(judge, 9);
     });
 }

@@ -41,10 +41,18 @@ pub struct CommittedOffset {
 
 type Offsets = BTreeMap<(String, i32), CommittedOffset>;
 
+/// Who is in a group that exists.
 #[derive(Debug, Default)]
-pub(super) struct Group {
+struct Membership {
     generation: i32,
     members: Vec<GroupMember>,
+}
+
+/// What a broker keeps under a group's name.
+#[derive(Debug, Default)]
+pub(super) struct Group {
+    /// `None` before anything was committed, while transactions may have ended for it.
+    membership: Option<Membership>,
     committed: Offsets,
     /// By producer id: what the end of its transaction decides.
     pending: BTreeMap<i64, Offsets>,
@@ -60,12 +68,20 @@ impl Group {
             self.committed.extend(pending);
         }
     }
+}
 
-    fn judge(&self, request: &TxnOffsetCommitRequest) -> Result<(), ErrorCode> {
+impl Membership {
+    fn judge(
+        &self,
+        request: &TxnOffsetCommitRequest,
+        release: KafkaVersion,
+    ) -> Result<(), ErrorCode> {
         let instance = request.group_instance_id.as_deref();
         let anonymous =
             request.generation_id < 0 && request.member_id.is_empty() && instance.is_none();
-        if anonymous || (request.generation_id < 0 && self.members.is_empty()) {
+        let is_free =
+            request.generation_id < 0 && self.members.is_empty() && release >= KafkaVersion::V3_9;
+        if anonymous || is_free {
             return Ok(());
         }
         if let Some(instance) = instance {
@@ -92,8 +108,10 @@ impl MockCluster {
     /// Makes a group what it should be in the eyes of its coordinator.
     pub fn set_group(&mut self, name: &str, generation: i32, members: &[GroupMember]) {
         let group = self.groups.entry(name.to_owned()).or_default();
-        group.generation = generation;
-        group.members = members.to_vec();
+        group.membership = Some(Membership {
+            generation,
+            members: members.to_vec(),
+        });
     }
 
     /// The offset that a group has committed of a partition.
@@ -164,12 +182,14 @@ impl MockCluster {
         })?;
         let identity = (request.producer_id, request.producer_epoch);
         self.verify_group(call, request)?;
-        let known = self.groups.get(name);
-        match known {
-            Some(group) => group.judge(request)?,
-            None if request.generation_id < 0 => {}
-            None => return Err(ErrorCode::ILLEGAL_GENERATION),
+        let release = self.release(call.broker);
+        let group = self.groups.entry(name.clone()).or_default();
+        if group.membership.is_none() && request.generation_id >= 0 {
+            return Err(ErrorCode::ILLEGAL_GENERATION);
         }
+        // Who is no member makes the group by committing to it, even if it is then refused.
+        let membership = group.membership.get_or_insert_default();
+        membership.judge(request, release)?;
         let mut offsets = Offsets::new();
         for topic in &request.topics {
             let accepted = topic.partitions.iter().filter(|asked| {

@@ -110,6 +110,14 @@ pub struct StoredRecord {
     pub headers: Vec<(Bytes, Option<Bytes>)>,
 }
 
+/// How far a batch came that was not appended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// Its transaction was not confirmed.
+    Verification,
+    Append,
+}
+
 /// Why a batch was not appended.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Refusal {
@@ -117,14 +125,23 @@ pub(super) struct Refusal {
     pub message: String,
     /// The records at fault (KIP-467).
     pub records: Vec<(i32, String)>,
+    pub stage: Stage,
 }
 
 impl Refusal {
+    pub fn in_verification(self) -> Self {
+        Refusal {
+            stage: Stage::Verification,
+            ..self
+        }
+    }
+
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
         Refusal {
             code,
             message: message.into(),
             records: Vec::new(),
+            stage: Stage::Append,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::cluster::{Broker, MockCluster};
 use super::fault::{InjectedError, When};
-use super::log::{AppendRules, Appended, Refusal};
+use super::log::{AppendRules, Appended, Refusal, Stage};
 use super::producers::ProducerRules;
 use super::serve::{Answer, Call};
 use super::transactions::Subject;
@@ -141,7 +141,8 @@ impl MockCluster {
             ..rules
         };
         if let Ok(batch) = RawBatch::take(&mut &records[..]) {
-            self.verify_batch(call, request, topic, data.index, &batch.header)?;
+            self.verify_batch(call, request, topic, data.index, &batch.header)
+                .map_err(Refusal::in_verification)?;
         }
         let partition = self.topics.get_mut(topic);
         let partition = partition.and_then(|topic| topic.partition_mut(data.index));
@@ -197,7 +198,7 @@ impl MockCluster {
         refusal: Refusal,
     ) {
         response.error_code = wire(refusal.code);
-        if !tells_log_start(refusal.code) {
+        if refusal.stage == Stage::Verification || !tells_log_start(refusal.code) {
             response.log_start_offset = -1;
         }
         response.error_message = Some(refusal.message).filter(|message| !message.is_empty());
@@ -284,11 +285,10 @@ fn tells_log_start(code: ErrorCode) -> bool {
 fn refusal(error: &InjectedError) -> Refusal {
     let records = error.records.iter();
     Refusal {
-        code: error.code,
-        message: error.message.clone().unwrap_or_default(),
         records: records
             .map(|(index, message)| (*index, message.clone().unwrap_or_default()))
             .collect(),
+        ..Refusal::new(error.code, error.message.clone().unwrap_or_default())
     }
 }
 

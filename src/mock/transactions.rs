@@ -127,10 +127,8 @@ impl MockCluster {
             }
         }
         for group in &ended.groups {
-            if let Some(group) = self.groups.get_mut(group) {
-                let epoch = marker.producer_epoch;
-                group.end_transaction(marker.producer_id, epoch, marker.commit);
-            }
+            let group = self.groups.entry(group.clone()).or_default();
+            group.end_transaction(marker.producer_id, marker.producer_epoch, marker.commit);
         }
         if let Some(transaction) = self.transactions.get_mut(transactional_id) {
             transaction.partitions = left;
