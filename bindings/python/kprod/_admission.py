@@ -1,0 +1,69 @@
+"""Whether a record may be sent now: the producer's state, the topic's metadata, the room."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Callable, Optional
+
+from ._driver import Driver
+from ._outgoing import Outgoing
+from .errors import IllegalStateError
+
+Topic = tuple[int, int]
+"""The topic's handle and the number of its partitions."""
+Reason = Callable[[], Exception]
+
+
+def _not_started() -> Exception:
+    return IllegalStateError("the producer is not started: await start() first")
+
+
+class Admission:
+    def __init__(self, driver: Driver, outgoing: Outgoing) -> None:
+        self.open: dict[str, Topic] = {}
+        """The topics to which a record may be sent at once, if there is room: the known ones, or none."""
+        self._known: dict[str, Topic] = {}
+        self._reason: Optional[Reason] = _not_started
+        self._driver = driver
+        self._outgoing = outgoing
+        self._lookups: dict[str, asyncio.Future[int]] = {}
+
+    def allow(self) -> None:
+        self._reason = None
+        self.open = self._known
+
+    def refuse(self, reason: Reason) -> None:
+        """From now on nothing is sent, for this reason."""
+        self._reason = reason
+        self.open = {}
+        self._outgoing.dismiss()
+
+    def check(self) -> None:
+        if self._reason is not None:
+            raise self._reason()
+
+    async def admit(self, topic: str) -> Topic:
+        """Waits until a record may be sent to the topic."""
+        while True:
+            self.check()
+            known = self._known.get(topic)
+            if known is None:
+                await self.look_up(topic)
+            elif self._outgoing.room > 0:
+                return known
+            else:
+                await self._outgoing.turn()
+                self.check()
+                return known
+
+    async def look_up(self, topic: str) -> Topic:
+        """Asks for the topic's partitions, once for all that want to know."""
+        handle = self._driver.topic(topic)
+        lookup = self._lookups.get(topic)
+        if lookup is None:
+            lookup = self._driver.operation(self._driver.library.kprod_partitions_for_async, handle)
+            self._lookups[topic] = lookup
+            lookup.add_done_callback(lambda _: self._lookups.pop(topic, None))
+        known = (handle, await asyncio.shield(lookup))
+        self._known[topic] = known
+        return known

@@ -1,0 +1,226 @@
+"""One producer of the library in an event loop: its handle, its wake-up descriptor, and the futures of what it owes."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import ctypes
+import os
+import struct
+from ctypes import byref, c_int32, c_uint32, c_void_p
+from typing import Any, Callable, Optional
+
+from . import _library
+from ._failures import exception, from_failure
+from ._library import KIND_BATCH, KIND_OPERATION, KIND_WRITABLE
+from .errors import ProducerClosed
+from .structs import RecordMetadata, TopicPartition
+
+# Reports taken in one turn of the loop: about a millisecond's work, after which others have theirs.
+_REPORTS = 1024
+_unpack_reports = struct.Struct(_library.DELIVERY).iter_unpack
+
+
+class Driver:
+    """Belongs to one thread, the loop's."""
+
+    def __init__(self, properties: list[tuple[str, str]], loop: asyncio.AbstractEventLoop) -> None:
+        self.library = _library.load()
+        self.loop = loop
+        try:
+            self.handle, (max_block_ms, self.max_request_size) = _library.create(
+                properties, ("max.block.ms", "max.request.size")
+            )
+        except _library.Failure as failure:
+            raise _refused(failure) from None
+        self.max_block = max_block_ms / 1000
+        # What each tag's entry resolves. Records, batches and operations share the tags.
+        self.futures: dict[int, asyncio.Future[Any]] = {}
+        self.next_tag = 1
+        self.topics: dict[int, str] = {}
+        self.on_writable: Callable[[], None] = _nothing
+        self.on_polled: Callable[[], None] = _nothing
+        self.on_trouble: Callable[[Exception, int], None] = _no_trouble
+        self._wake: Optional[int] = None
+        self._reports = (ctypes.c_char * (_REPORTS * _library.DELIVERY_SIZE))()
+        self._view = memoryview(self._reports)
+        self._detail: tuple[int, str] = (0, "")
+
+    def attach(self) -> None:
+        """From now on the loop takes the reports."""
+        fd = c_int32()
+        self.check(self.library.kprod_wake_fd(self.handle, byref(fd)))
+        self._wake = fd.value
+        self.loop.add_reader(fd.value, self._woken)
+
+    def destroy(self) -> None:
+        """Ends it at once; what is still owed fails. Again is nothing."""
+        if not self.handle:
+            return
+        if self._wake is not None:
+            if not self.loop.is_closed():
+                self.loop.remove_reader(self._wake)
+            os.close(self._wake)
+            self._wake = None
+        self.library.kprod_destroy(self.handle)
+        self.handle = c_void_p()
+        self.fail_all(ProducerClosed("the producer was ended before there was an outcome"))
+
+    def fail_all(self, error: Exception) -> None:
+        if self.loop.is_closed():
+            return
+        futures = list(self.futures.values())
+        self.futures.clear()
+        for future in futures:
+            fail(future, error)
+
+    def topic(self, name: str) -> int:
+        """The topic's handle."""
+        self._check_alive()
+        encoded = name.encode()
+        handle = c_uint32()
+        self.check(self.library.kprod_topic(self.handle, encoded, len(encoded), byref(handle)))
+        self.topics[handle.value] = name
+        return handle.value
+
+    def operation(self, call: Callable[..., int], *arguments: Any) -> asyncio.Future[int]:
+        """Makes an _async call, to which the handle and these arguments and a tag are given. The future gets the
+        entry's count."""
+        self._check_alive()
+        tag, future = self.expect()
+        code = call(self.handle, *arguments, tag)
+        if code != _library.OK:
+            del self.futures[tag]
+            raise exception(code)
+        return future
+
+    def expect(self) -> tuple[int, asyncio.Future[Any]]:
+        """A new tag, and the future that its entry resolves."""
+        tag = self.next_tag
+        self.next_tag = tag + 1
+        future: asyncio.Future[Any] = self.loop.create_future()
+        self.futures[tag] = future
+        return tag, future
+
+    def fatal_error(self) -> Exception:
+        """What ended the library's producer for good."""
+        error = c_void_p()
+        code = self.library.kprod_fatal_error(self.handle, byref(error))
+        return from_failure(_library.take_error(error, code or _library.FATAL))
+
+    def _check_alive(self) -> None:
+        if not self.handle:
+            raise ProducerClosed("the producer is stopped")
+
+    def check(self, code: int) -> None:
+        if code != _library.OK:
+            raise exception(code)
+
+    def _woken(self) -> None:
+        try:
+            while len(os.read(self._wake, 512)) == 512:  # type: ignore[arg-type]
+                pass
+        except BlockingIOError:
+            pass
+        self._poll()
+
+    def _poll(self) -> None:
+        if not self.handle:
+            return
+        count = self.library.kprod_poll(self.handle, self._reports, _REPORTS, 0)
+        if count > 0:
+            self._dispatch(self._view[: count * _library.DELIVERY_SIZE])
+            self.on_polled()
+        elif count < 0 and count != _library.CLOSED:
+            # A library that cannot be polled any more resolves nothing.
+            error = exception(count)
+            self.fail_all(error)
+            self.on_trouble(error, _library.FLAG_FATAL)
+        if count == _REPORTS:
+            self.loop.call_soon(self._poll)
+
+    def _dispatch(self, reports: memoryview) -> None:
+        # The loop that every record goes through: what it needs lies in locals, and a run of reports of one partition
+        # shares what is theirs.
+        take = self.futures.pop
+        new, metadata = tuple.__new__, RecordMetadata
+        topic_of_run = partition_of_run = -1
+        topic_partition = TopicPartition("", -1)
+        name = ""
+        for (
+            kind, error, tag, topic, partition, offset, timestamp, timestamp_type, count, flags, detail, log_start,
+        ) in _unpack_reports(reports):  # fmt: skip
+            if error == 0 and kind <= KIND_BATCH:  # a record's or a batch's
+                if partition != partition_of_run or topic != topic_of_run:
+                    topic_of_run, partition_of_run = topic, partition
+                    name = self.topics[topic]
+                    topic_partition = TopicPartition(name, partition)
+                future = take(tag)
+                # Its user may have cancelled it, which has no effect on the send.
+                if not future.done():
+                    future.set_result(
+                        new(
+                            metadata,
+                            (
+                                name,
+                                partition,
+                                topic_partition,
+                                offset,
+                                timestamp,
+                                timestamp_type,
+                                log_start if log_start >= 0 else None,
+                            ),
+                        )
+                    )
+            elif kind == KIND_WRITABLE:
+                self.on_writable()
+            elif kind == KIND_OPERATION or kind <= KIND_BATCH:
+                self._settle(kind, error, take(tag, None), count, flags, detail)
+
+    def _settle(
+        self, kind: int, code: int, future: Optional[asyncio.Future[Any]], count: int, flags: int, detail: int
+    ) -> None:
+        """An operation's result, or a failure."""
+        if code == _library.OK:
+            if future is not None and not future.done():
+                future.set_result(count)
+            return
+        error = exception(code, self._message(detail), flags, record=kind != KIND_OPERATION)
+        if flags & (_library.FLAG_ABORTABLE | _library.FLAG_FATAL):
+            self.on_trouble(error, flags)
+        if future is not None:
+            fail(future, error)
+
+    def _message(self, detail: int) -> Optional[str]:
+        """What there is to tell of a failure. The records of a batch share it."""
+        if detail == 0:
+            return None
+        if self._detail[0] != detail:
+            error = c_void_p()
+            code = self.library.kprod_error_detail(self.handle, detail, byref(error))
+            if code != _library.OK:
+                return None
+            self._detail = (detail, _library.take_error(error, code).message)
+        return self._detail[1]
+
+
+def fail(future: asyncio.Future[Any], error: Exception) -> None:
+    """With an exception of its own, since each is raised, and gets its traceback, elsewhere."""
+    if not future.done():
+        future.set_exception(copy.copy(error))
+
+
+def _refused(failure: _library.Failure) -> Exception:
+    """Why a producer was not made. What is asked for and not there is a wrong value like others."""
+    not_supported = -129
+    if failure.code == not_supported:
+        return ValueError(failure.message)
+    return from_failure(failure)
+
+
+def _nothing() -> None:
+    pass
+
+
+def _no_trouble(error: Exception, flags: int) -> None:
+    pass

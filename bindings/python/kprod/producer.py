@@ -1,0 +1,321 @@
+"""The producer, with the surface of aiokafka's AIOKafkaProducer."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import sys
+import traceback
+import warnings
+from collections.abc import Iterable, Mapping
+from types import TracebackType
+from typing import Any, Callable, Optional, Union
+
+from . import _config
+from ._admission import Admission, Topic
+from ._driver import Driver
+from ._library import FLAG_FATAL
+from ._outgoing import SMALL, Headers, Outgoing
+from .errors import InvalidTimestampError, KafkaConnectionError, KafkaError, ProducerClosed
+from .structs import RecordMetadata
+
+Serializer = Callable[[Any], Optional[bytes]]
+Partitioner = Callable[[Optional[bytes], list[int], list[int]], int]
+MessageHeaders = Iterable[tuple[str, Optional[bytes]]]
+
+# A broker's answers and refusals are told as they are; all else that keeps start() from a broker is a connection error.
+_FIRST_OWN_CODE = -100
+_AUTHENTICATION_FAILED = 58
+
+
+class DefaultPartitioner:
+    """The library's partitioner, or the one that the property ``partitioner`` names."""
+
+
+_DEFAULT_PARTITIONER = DefaultPartitioner()
+
+
+class KprodProducer:
+    """Publishes records to a Kafka cluster, from one event loop.
+
+    Arguments are those of aiokafka's AIOKafkaProducer, with its names and defaults, but for ``config``: more
+    properties of libkprod by name (docs/configuration.md), such as ``{"buffer.memory": 67108864}``. An ``ssl_context``
+    is refused: name PEM files in ``config``.
+
+    It has to be made in the running loop, after any fork, and ended by ``stop()``, or used with ``async with``.
+    """
+
+    _closed: Optional[bool] = None
+    _source_traceback: Optional[traceback.StackSummary] = None
+
+    def __init__(
+        self,
+        *,
+        loop: Optional[asyncio.AbstractEventLoop] = None,
+        bootstrap_servers: Union[str, Iterable[str]] = "localhost",
+        client_id: Optional[str] = None,
+        metadata_max_age_ms: int = 300000,
+        request_timeout_ms: int = 40000,
+        api_version: Optional[str] = None,
+        acks: Union[int, str] = _config.MISSING,
+        key_serializer: Optional[Serializer] = None,
+        value_serializer: Optional[Serializer] = None,
+        compression_type: Optional[str] = None,
+        max_batch_size: int = 16384,
+        partitioner: Union[Partitioner, DefaultPartitioner, None] = _DEFAULT_PARTITIONER,
+        max_request_size: int = 1048576,
+        linger_ms: float = 0,
+        retry_backoff_ms: int = 100,
+        security_protocol: str = "PLAINTEXT",
+        ssl_context: Optional[Any] = None,
+        connections_max_idle_ms: Optional[int] = 540000,
+        enable_idempotence: bool = False,
+        transactional_id: Optional[str] = None,
+        transaction_timeout_ms: int = 60000,
+        sasl_mechanism: str = "PLAIN",
+        sasl_plain_password: Optional[str] = None,
+        sasl_plain_username: Optional[str] = None,
+        sasl_kerberos_service_name: str = "kafka",
+        sasl_kerberos_domain_name: Optional[str] = None,
+        sasl_oauth_token_provider: Optional[Any] = None,
+        config: Optional[Mapping[str, object]] = None,
+    ) -> None:
+        arguments = dict(locals())
+        if loop is None:
+            loop = _running_loop()
+        else:
+            _deprecated("The `loop` parameter is not needed: a producer is made in the running loop.")
+        if api_version is not None:
+            _deprecated("The `api_version` parameter does nothing: versions are always negotiated.")
+        if loop.get_debug():
+            self._source_traceback = traceback.extract_stack(sys._getframe(1))
+        self._loop = loop
+        self._key_serializer = key_serializer
+        self._value_serializer = value_serializer
+        self._partitioner = None if isinstance(partitioner, DefaultPartitioner) else partitioner
+        self._driver = Driver(_config.properties(arguments, config), loop)
+        self._outgoing = Outgoing(self._driver)
+        self._admission = Admission(self._driver, self._outgoing)
+        # A record beyond this may be too large to be sent, which send() itself has to tell.
+        self._small = min(SMALL, self._driver.max_request_size // 2)
+        self._create_future = loop.create_future
+        self._attached = False
+        self._closed = False
+        _watch(self._driver, self._outgoing, self._admission)
+
+    def __del__(self, _warnings: Any = warnings) -> None:
+        if self._closed is not False:
+            return
+        _warnings.warn(f"Unclosed KprodProducer {self!r}", ResourceWarning, source=self)
+        context: dict[str, Any] = {"producer": self, "message": "Unclosed KprodProducer"}
+        if self._source_traceback is not None:
+            context["source_traceback"] = self._source_traceback
+        self._end()
+        self._loop.call_exception_handler(context)
+
+    async def start(self) -> None:
+        """Connects to the cluster. After a failure it may be called again.
+
+        Raises:
+            KafkaConnectionError: no broker could be reached, or none would have us; its cause says more
+        """
+        assert self._loop is _running_loop(), "Please create objects with the same loop as running with"
+        if self._closed:
+            raise ProducerClosed("the producer is stopped")
+        if not self._attached:
+            self._driver.attach()
+            self._attached = True
+        try:
+            await self._driver.operation(self._driver.library.kprod_start_async)
+        except KafkaError as error:
+            code = error.code or 0
+            if code > 0 and code != _AUTHENTICATION_FAILED:
+                raise
+            failure = KafkaConnectionError(f"Unable to bootstrap: {error}")
+            failure.code = error.code
+            raise failure from error
+        self._admission.allow()
+
+    async def stop(self) -> None:
+        """Sends what was accepted, waits for its outcome and ends the producer. When it is cancelled, what has no
+        outcome yet fails with ProducerClosed."""
+        if self._closed:
+            return
+        self._closed = True
+        self._admission.refuse(_is_closed)
+        try:
+            if self._attached:
+                await self._finish()
+        finally:
+            self._end()
+
+    def _end(self) -> None:
+        self._outgoing.fail(ProducerClosed("the producer was ended before the record was sent"))
+        self._driver.destroy()
+
+    async def _finish(self) -> None:
+        library = self._driver.library
+        for step in (self._flush, lambda: self._driver.operation(library.kprod_close_async)):
+            try:
+                await step()
+            except KafkaError:
+                # A producer that has failed for good is only ended. Each record's future tells its own outcome.
+                pass
+
+    async def flush(self) -> None:
+        """Waits until all records sent before have an outcome. Those that fail tell so by their futures."""
+        if self._closed:
+            raise ProducerClosed("the producer is stopped")
+        await self._flush()
+
+    async def _flush(self) -> None:
+        await self._outgoing.empty()
+        await self._driver.operation(self._driver.library.kprod_flush_async)
+
+    async def partitions_for(self, topic: str) -> set[int]:
+        """The numbers of the topic's partitions."""
+        _, count = await self._admission.look_up(topic)
+        return set(range(count))
+
+    async def send(
+        self,
+        topic: str,
+        value: Optional[Any] = None,
+        key: Optional[Any] = None,
+        partition: Optional[int] = None,
+        timestamp_ms: Optional[int] = None,
+        headers: Optional[MessageHeaders] = None,
+    ) -> asyncio.Future[RecordMetadata]:
+        """Takes a record, to be sent with others; waits for the topic's metadata and for room.
+
+        When it raises, also for being cancelled, the record was not taken and will not be sent. Cancelling the future
+        that it returns has no effect on the send.
+
+        Arguments:
+            topic: the topic's name
+            value: bytes, or what ``value_serializer`` makes bytes of; None deletes the key in a compacted topic
+            key: bytes, or what ``key_serializer`` makes bytes of; records of one key go to one partition
+            partition: its number, else the partitioner chooses
+            timestamp_ms: milliseconds since the epoch, else now
+            headers: pairs of a name and bytes or None
+
+        Raises:
+            KafkaTimeoutError: no metadata, or no room in ``buffer.memory``, in ``request_timeout_ms``
+        """
+        assert not (value is None and key is None), "Need at least one: key or value"
+        outgoing = self._outgoing
+        known = self._admission.open.get(topic)
+        if known is None or outgoing.room <= 0:
+            known = await self._admission.admit(topic)
+        if self._key_serializer is not None:
+            key = self._key_serializer(key)
+        if self._value_serializer is not None:
+            value = self._value_serializer(value)
+        value_bytes: Optional[bytes] = value if type(value) is bytes else _as_bytes(value, "value")
+        size = 0 if value_bytes is None else len(value_bytes)
+        key_bytes: Optional[bytes] = None
+        if key is not None:
+            key_bytes = key if type(key) is bytes else _as_bytes(key, "key")
+            size += len(key_bytes or b"")
+        if partition is not None or self._partitioner is not None:
+            partition = await self._partition(topic, known, partition, key_bytes)
+        if timestamp_ms is not None:
+            _check_timestamp(timestamp_ms)
+        future: asyncio.Future[RecordMetadata] = self._create_future()
+        record = (
+            future,
+            known[0],
+            -1 if partition is None else partition,
+            key_bytes,
+            value_bytes,
+            -1 if timestamp_ms is None else timestamp_ms,
+            _headers(headers) if headers else None,
+        )
+        if size > self._small or headers:
+            outgoing.add_now(record)
+            if future.done():
+                # It was refused, so it is not taken, and nobody else knows its future.
+                return future.result()  # type: ignore[return-value]
+        else:
+            outgoing.add(record)
+        return future
+
+    async def send_and_wait(
+        self,
+        topic: str,
+        value: Optional[Any] = None,
+        key: Optional[Any] = None,
+        partition: Optional[int] = None,
+        timestamp_ms: Optional[int] = None,
+        headers: Optional[MessageHeaders] = None,
+    ) -> RecordMetadata:
+        """As ``send()``, and waits for the record's outcome."""
+        return await (await self.send(topic, value, key, partition, timestamp_ms, headers))
+
+    async def _partition(self, topic: str, known: Topic, partition: Optional[int], key: Optional[bytes]) -> int:
+        """The caller's choice, checked, or that of its partitioner."""
+        if partition is None:
+            assert self._partitioner is not None
+            partitions = list(range(known[1]))
+            partition = self._partitioner(key, partitions, partitions)
+        assert partition >= 0
+        if partition >= known[1]:
+            # The topic may have got more since.
+            known = await self._admission.look_up(topic)
+            assert partition < known[1], "Unrecognized partition"
+        return partition
+
+    async def __aenter__(self) -> KprodProducer:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, exc_type: Optional[type[BaseException]], exc: Optional[BaseException], tb: Optional[TracebackType]
+    ) -> None:
+        await self.stop()
+
+
+def _watch(driver: Driver, outgoing: Outgoing, admission: Admission) -> None:
+    """Lets a failure for good reach all that wait. The loop knows the driver, which must not know the producer, or
+    nobody could tell that the program has forgotten it."""
+
+    def trouble(error: Exception, flags: int) -> None:
+        if flags & FLAG_FATAL:
+            admission.refuse(lambda: copy.copy(error))
+            outgoing.fail(error)
+
+    driver.on_trouble = trouble
+
+
+def _running_loop() -> asyncio.AbstractEventLoop:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        raise RuntimeError("The object should be created within an async function or provide loop directly.") from None
+
+
+def _deprecated(message: str) -> None:
+    warnings.warn(message, DeprecationWarning, stacklevel=3)
+
+
+def _is_closed() -> Exception:
+    return ProducerClosed("the producer is stopped")
+
+
+def _as_bytes(part: Any, what: str) -> Optional[bytes]:
+    if part is None:
+        return None
+    if isinstance(part, (bytes, bytearray, memoryview)):
+        return bytes(part)
+    raise TypeError(f"Not supported type for {what}: {type(part)}")
+
+
+def _check_timestamp(timestamp_ms: Any) -> None:
+    if type(timestamp_ms) is not int:
+        raise TypeError(timestamp_ms)
+    if timestamp_ms < 0:
+        raise InvalidTimestampError(f"a timestamp is 0 or more milliseconds since the epoch, not {timestamp_ms}")
+
+
+def _headers(headers: MessageHeaders) -> Headers:
+    return [(key.encode(), _as_bytes(value, "header")) for key, value in headers]
