@@ -1,4 +1,4 @@
-"""Whether a record may be sent now: the producer's state, the topic's metadata, the room."""
+"""Whether a record may be sent now: the producer's state, and the topic's metadata."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ def _not_started() -> Exception:
 
 class Admission:
     def __init__(self, driver: Driver, outgoing: Outgoing) -> None:
-        self.open: dict[str, Topic] = {}
-        """The topics to which a record may be sent at once, if there is room: the known ones, or none."""
+        self.open: dict[str, int] = {}
+        """The handles of the topics to which records may be sent at once: of the known ones, or none. It stays the same
+        object."""
         self._known: dict[str, Topic] = {}
         self._reason: Optional[Reason] = _not_started
         self._driver = driver
@@ -30,31 +31,26 @@ class Admission:
 
     def allow(self) -> None:
         self._reason = None
-        self.open = self._known
+        self.open.update({name: handle for name, (handle, _) in self._known.items()})
 
     def refuse(self, reason: Reason) -> None:
         """From now on nothing is sent, for this reason."""
         self._reason = reason
-        self.open = {}
-        self._outgoing.dismiss()
+        self.open.clear()
+        self._outgoing.dismiss(reason())
 
     def check(self) -> None:
         if self._reason is not None:
             raise self._reason()
 
     async def admit(self, topic: str) -> Topic:
-        """Waits until a record may be sent to the topic."""
-        while True:
+        """Waits until the topic is known."""
+        self.check()
+        known = self._known.get(topic)
+        if known is None:
+            known = await self.look_up(topic)
             self.check()
-            known = self._known.get(topic)
-            if known is None:
-                await self.look_up(topic)
-            elif self._outgoing.room > 0:
-                return known
-            else:
-                await self._outgoing.turn()
-                self.check()
-                return known
+        return known
 
     async def look_up(self, topic: str) -> Topic:
         """Asks for the topic's partitions, once for all that want to know."""
@@ -66,4 +62,6 @@ class Admission:
             lookup.add_done_callback(lambda _: self._lookups.pop(topic, None))
         known = (handle, await asyncio.shield(lookup))
         self._known[topic] = known
+        if self._reason is None:
+            self.open[topic] = handle
         return known

@@ -4,21 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import copy
-import ctypes
 import os
-import struct
 from ctypes import byref, c_int32, c_uint32, c_void_p
 from typing import Any, Callable, Optional
 
 from . import _library
 from ._failures import exception, from_failure
-from ._library import KIND_BATCH, KIND_OPERATION, KIND_WRITABLE
+from ._library import KIND_BATCH, KIND_OPERATION, KIND_RECORD, KIND_WRITABLE
+from ._reports import CAPACITY, Entry, Reports, metadata
 from .errors import ProducerClosed
-from .structs import RecordMetadata, TopicPartition
-
-# Reports taken in one turn of the loop: about a millisecond's work, after which others have theirs.
-_REPORTS = 1024
-_unpack_reports = struct.Struct(_library.DELIVERY).iter_unpack
 
 
 class Driver:
@@ -42,8 +36,7 @@ class Driver:
         self.on_polled: Callable[[], None] = _nothing
         self.on_trouble: Callable[[Exception, int], None] = _no_trouble
         self._wake: Optional[int] = None
-        self._reports = (ctypes.c_char * (_REPORTS * _library.DELIVERY_SIZE))()
-        self._view = memoryview(self._reports)
+        self._reports = Reports()
         self._detail: tuple[int, str] = (0, "")
 
     def attach(self) -> None:
@@ -127,69 +120,37 @@ class Driver:
     def _poll(self) -> None:
         if not self.handle:
             return
-        count = self.library.kprod_poll(self.handle, self._reports, _REPORTS, 0)
+        count = self.library.kprod_poll(self.handle, self._reports.buffer, CAPACITY, 0)
         if count > 0:
-            self._dispatch(self._view[: count * _library.DELIVERY_SIZE])
+            if self._reports.are_deliveries(count):
+                self._reports.deliver(count, self.futures, self.topics.__getitem__)
+            else:
+                for entry in self._reports.entries(count):
+                    self._take(entry)
             self.on_polled()
         elif count < 0 and count != _library.CLOSED:
             # A library that cannot be polled any more resolves nothing.
             error = exception(count)
             self.fail_all(error)
             self.on_trouble(error, _library.FLAG_FATAL)
-        if count == _REPORTS:
+        if count == CAPACITY:
             self.loop.call_soon(self._poll)
 
-    def _dispatch(self, reports: memoryview) -> None:
-        # The loop that every record goes through: what it needs lies in locals, and a run of reports of one partition
-        # shares what is theirs.
-        take = self.futures.pop
-        new, metadata = tuple.__new__, RecordMetadata
-        topic_of_run = partition_of_run = -1
-        topic_partition = TopicPartition("", -1)
-        name = ""
-        for (
-            kind, error, tag, topic, partition, offset, timestamp, timestamp_type, count, flags, detail, log_start,
-        ) in _unpack_reports(reports):  # fmt: skip
-            if error == 0 and kind <= KIND_BATCH:  # a record's or a batch's
-                if partition != partition_of_run or topic != topic_of_run:
-                    topic_of_run, partition_of_run = topic, partition
-                    name = self.topics[topic]
-                    topic_partition = TopicPartition(name, partition)
-                future = take(tag)
-                # Its user may have cancelled it, which has no effect on the send.
-                if not future.done():
-                    future.set_result(
-                        new(
-                            metadata,
-                            (
-                                name,
-                                partition,
-                                topic_partition,
-                                offset,
-                                timestamp,
-                                timestamp_type,
-                                log_start if log_start >= 0 else None,
-                            ),
-                        )
-                    )
-            elif kind == KIND_WRITABLE:
-                self.on_writable()
-            elif kind == KIND_OPERATION or kind <= KIND_BATCH:
-                self._settle(kind, error, take(tag, None), count, flags, detail)
-
-    def _settle(
-        self, kind: int, code: int, future: Optional[asyncio.Future[Any]], count: int, flags: int, detail: int
-    ) -> None:
-        """An operation's result, or a failure."""
-        if code == _library.OK:
-            if future is not None and not future.done():
-                future.set_result(count)
+    def _take(self, entry: Entry) -> None:
+        kind, code, tag, topic, _, _, _, _, count, flags, detail, _ = entry
+        if kind == KIND_WRITABLE:
+            self.on_writable()
+        if kind not in (KIND_RECORD, KIND_BATCH, KIND_OPERATION):
             return
-        error = exception(code, self._message(detail), flags, record=kind != KIND_OPERATION)
-        if flags & (_library.FLAG_ABORTABLE | _library.FLAG_FATAL):
-            self.on_trouble(error, flags)
-        if future is not None:
+        future = self.futures.pop(tag)
+        if code != _library.OK:
+            error = exception(code, self._message(detail), flags, record=kind != KIND_OPERATION)
+            if flags & (_library.FLAG_ABORTABLE | _library.FLAG_FATAL):
+                self.on_trouble(error, flags)
             fail(future, error)
+        # Its user may have cancelled it, which has no effect on what was done.
+        elif not future.done():
+            future.set_result(count if kind == KIND_OPERATION else metadata(self.topics[topic], entry))
 
     def _message(self, detail: int) -> Optional[str]:
         """What there is to tell of a failure. The records of a batch share it."""

@@ -12,7 +12,7 @@ API_VERSION = 1
 VERSION = (0, 1)
 """The library's version, as far as it has to be this one: before 1.0 another minor version may be incompatible."""
 
-KIND_BATCH, KIND_OPERATION, KIND_WRITABLE = 2, 3, 5
+KIND_RECORD, KIND_BATCH, KIND_OPERATION, KIND_WRITABLE = 1, 2, 3, 5
 FLAG_RETRIABLE, FLAG_ABORTABLE, FLAG_FATAL = 1, 2, 4
 PERSISTENCE_SHIFT = 4
 CONFIGURED = -1

@@ -13,9 +13,10 @@ from typing import Any, Callable, Optional, Union
 
 from . import _config
 from ._admission import Admission, Topic
+from ._described import NOW, UNASSIGNED, Headers
 from ._driver import Driver
 from ._library import FLAG_FATAL
-from ._outgoing import SMALL, Headers, Outgoing
+from ._outgoing import SMALL, Outgoing
 from .errors import InvalidTimestampError, KafkaConnectionError, KafkaError, ProducerClosed
 from .structs import RecordMetadata
 
@@ -98,10 +99,18 @@ class KprodProducer:
         self._admission = Admission(self._driver, self._outgoing)
         # A record beyond this may be too large to be sent, which send() itself has to tell.
         self._small = min(SMALL, self._driver.max_request_size // 2)
-        self._create_future = loop.create_future
+        # For send(), which everything goes through.
+        self._quick = self._admission.open if self._is_plain() else {}
+        self._slots = self._outgoing.slots
+        self._add_future = self._outgoing.futures.append
+        self._add_topic = self._outgoing.topics.append
+        self._add_value = self._outgoing.values.append
         self._attached = False
         self._closed = False
         _watch(self._driver, self._outgoing, self._admission)
+
+    def _is_plain(self) -> bool:
+        return self._key_serializer is None and self._value_serializer is None and self._partitioner is None
 
     def __del__(self, _warnings: Any = warnings) -> None:
         if self._closed is not False:
@@ -202,43 +211,61 @@ class KprodProducer:
         Raises:
             KafkaTimeoutError: no metadata, or no room in ``buffer.memory``, in ``request_timeout_ms``
         """
+        # The quick way, for a value and nothing else.
+        handle = self._quick.get(topic)
+        if (
+            handle is not None
+            and self._slots
+            and type(value) is bytes
+            and len(value) <= self._small
+            and key is None
+            and partition is None
+            and timestamp_ms is None
+            and headers is None
+        ):
+            future = self._slots.pop()
+            self._add_future(future)
+            self._add_topic(handle)
+            self._add_value(value)
+            if not self._outgoing.scheduled:
+                self._outgoing.schedule()
+            return future
+        return await self._send(topic, value, key, partition, timestamp_ms, headers)
+
+    async def _send(
+        self,
+        topic: str,
+        value: Optional[Any],
+        key: Optional[Any],
+        partition: Optional[int],
+        timestamp_ms: Optional[int],
+        headers: Optional[MessageHeaders],
+    ) -> asyncio.Future[RecordMetadata]:
         assert not (value is None and key is None), "Need at least one: key or value"
-        outgoing = self._outgoing
-        known = self._admission.open.get(topic)
-        if known is None or outgoing.room <= 0:
-            known = await self._admission.admit(topic)
+        known = await self._admission.admit(topic)
         if self._key_serializer is not None:
             key = self._key_serializer(key)
         if self._value_serializer is not None:
             value = self._value_serializer(value)
-        value_bytes: Optional[bytes] = value if type(value) is bytes else _as_bytes(value, "value")
-        size = 0 if value_bytes is None else len(value_bytes)
-        key_bytes: Optional[bytes] = None
-        if key is not None:
-            key_bytes = key if type(key) is bytes else _as_bytes(key, "key")
-            size += len(key_bytes or b"")
+        key_bytes = key if key is None or type(key) is bytes else _as_bytes(key, "key")
+        value_bytes = value if type(value) is bytes else _as_bytes(value, "value")
         if partition is not None or self._partitioner is not None:
             partition = await self._partition(topic, known, partition, key_bytes)
         if timestamp_ms is not None:
             _check_timestamp(timestamp_ms)
-        future: asyncio.Future[RecordMetadata] = self._create_future()
-        record = (
-            future,
-            known[0],
-            -1 if partition is None else partition,
+        extra = (
             key_bytes,
-            value_bytes,
-            -1 if timestamp_ms is None else timestamp_ms,
+            UNASSIGNED if partition is None else partition,
+            NOW if timestamp_ms is None else timestamp_ms,
             _headers(headers) if headers else None,
         )
-        if size > self._small or headers:
-            outgoing.add_now(record)
-            if future.done():
-                # It was refused, so it is not taken, and nobody else knows its future.
-                return future.result()  # type: ignore[return-value]
-        else:
-            outgoing.add(record)
-        return future
+        size = len(value_bytes or b"") + len(key_bytes or b"")
+        slot = self._slots.pop() if self._slots else await self._outgoing.turn()
+        self._outgoing.add(slot, known[0], value_bytes, extra, now=bool(size > self._small or headers))
+        if slot.done():
+            # Nobody else knows the slot yet: the record was refused, so it was not taken.
+            slot.result()
+        return slot
 
     async def send_and_wait(
         self,

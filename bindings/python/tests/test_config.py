@@ -133,7 +133,7 @@ class Arguments(ClusterTestCase):
         config = {"queue.buffering.max.ms": 60000, "bootstrap.servers": self.cluster.bootstrap}
         async with KprodProducer(config=config) as producer:
             future = await producer.send("topic", b"x", partition=0)
-            await self.eventually(lambda: not producer._outgoing.pending)
+            await self.eventually(lambda: not producer._outgoing.values)
             self.assertEqual(self.cluster.request_count(PRODUCE), 0)
             await soon(producer.flush())
             self.assertTrue(future.done())

@@ -6,7 +6,6 @@ import asyncio
 import time
 import unittest
 
-from cluster import PRODUCE
 from support import ClusterTestCase, soon
 
 from kprod import KprodProducer, RecordMetadata, TopicPartition
@@ -79,14 +78,6 @@ class Sending(ClusterTestCase):
         task.cancel()
         done = await soon(asyncio.gather(*futures))
         self.assertEqual([metadata.offset for metadata in done], list(range(20000)))
-
-    async def test_records_of_a_turn_share_batches(self) -> None:
-        producer = await self.producer()
-        await soon(producer.send_and_wait("shared", b"first", partition=0))
-        before = self.cluster.request_count(PRODUCE)
-        futures = [await producer.send("shared", b"x" * 10, partition=0) for _ in range(400)]
-        await soon(asyncio.gather(*futures))
-        self.assertLess(self.cluster.request_count(PRODUCE) - before, 10)
 
     async def test_what_is_not_bytes_is_refused(self) -> None:
         producer = await self.producer()

@@ -21,7 +21,7 @@ const API_VERSIONS: i16 = 18;
 const OFFERED: [(i16, i16, i16); 4] = [
     (PRODUCE, 3, 13),
     (FETCH, 4, 4),
-    (METADATA, 12, 12),
+    (METADATA, 1, 12),
     (API_VERSIONS, 0, 4),
 ];
 const UNSUPPORTED_VERSION: i16 = 35;
@@ -106,7 +106,7 @@ fn request<S: Read + Write>(
     answer.extend(correlation.to_be_bytes());
     match (api, version) {
         (PRODUCE, 3..=13) => return produce(broker, stream, version, answer),
-        (METADATA, 12) => metadata(broker, answer),
+        (METADATA, 1..=12) => metadata(broker, version, answer),
         (API_VERSIONS, _) => api_versions(version, answer),
         _ => return Err(malformed(&format!("request {api} version {version}"))),
     }
@@ -130,39 +130,55 @@ fn api_versions(version: i16, answer: &mut Vec<u8>) {
     put_tags(answer, flexible);
 }
 
-/// Version 12, with the one topic whatever was asked for.
-fn metadata(broker: &Broker, answer: &mut Vec<u8>) {
-    put_tags(answer, true);
-    answer.extend([0; 4]);
-    put_length(answer, true, 1);
+/// With the one topic, whatever was asked for.
+fn metadata(broker: &Broker, version: i16, answer: &mut Vec<u8>) {
+    let flexible = version >= 9;
+    put_tags(answer, flexible);
+    if version >= 3 {
+        answer.extend([0; 4]);
+    }
+    put_length(answer, flexible, 1);
     answer.extend(NODE.to_be_bytes());
-    put_string(answer, true, "127.0.0.1");
+    put_string(answer, flexible, "127.0.0.1");
     answer.extend(i32::from(broker.port).to_be_bytes());
-    answer.push(0);
-    put_tags(answer, true);
-    put_string(answer, true, "bench-cluster");
+    put_null_string(answer, flexible);
+    put_tags(answer, flexible);
+    if version >= 2 {
+        put_string(answer, flexible, "bench-cluster");
+    }
     answer.extend(NODE.to_be_bytes());
-    put_length(answer, true, 1);
+    put_length(answer, flexible, 1);
     answer.extend([0; 2]);
-    put_string(answer, true, TOPIC);
-    answer.extend(TOPIC_ID);
+    put_string(answer, flexible, TOPIC);
+    if version >= 10 {
+        answer.extend(TOPIC_ID);
+    }
     answer.push(0);
-    put_length(answer, true, broker.next_offsets.len());
+    put_length(answer, flexible, broker.next_offsets.len());
     for partition in 0..broker.next_offsets.len() as i32 {
         answer.extend([0; 2]);
         answer.extend(partition.to_be_bytes());
         answer.extend(NODE.to_be_bytes());
-        answer.extend([0; 4]);
+        if version >= 7 {
+            answer.extend([0; 4]);
+        }
         for _replicas_and_in_sync in 0..2 {
-            put_length(answer, true, 1);
+            put_length(answer, flexible, 1);
             answer.extend(NODE.to_be_bytes());
         }
-        put_length(answer, true, 0);
-        put_tags(answer, true);
+        if version >= 5 {
+            put_length(answer, flexible, 0);
+        }
+        put_tags(answer, flexible);
     }
-    answer.extend(i32::MIN.to_be_bytes());
-    put_tags(answer, true);
-    put_tags(answer, true);
+    if version >= 8 {
+        answer.extend(i32::MIN.to_be_bytes());
+    }
+    put_tags(answer, flexible);
+    if (8..=10).contains(&version) {
+        answer.extend(i32::MIN.to_be_bytes());
+    }
+    put_tags(answer, flexible);
 }
 
 fn produce<S: Read + Write>(
