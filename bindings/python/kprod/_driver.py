@@ -12,7 +12,7 @@ from . import _library
 from ._failures import exception, from_failure
 from ._library import KIND_BATCH, KIND_OPERATION, KIND_RECORD, KIND_WRITABLE
 from ._reports import CAPACITY, Entry, Reports, metadata
-from .errors import ProducerClosed
+from .errors import Cancelled, ProducerClosed
 
 
 class Driver:
@@ -169,6 +169,9 @@ def fail(future: asyncio.Future[Any], error: Exception) -> None:
     """With an exception of its own, since each is raised, and gets its traceback, elsewhere."""
     if not future.done():
         future.set_exception(copy.copy(error))
+        if isinstance(error, Cancelled):
+            # Who aborts the transaction need not look at each record for asyncio to be content.
+            future.exception()
 
 
 def _refused(failure: _library.Failure) -> Exception:

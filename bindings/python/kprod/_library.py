@@ -32,6 +32,38 @@ DELIVERY = "<IiQIiqqiII4xQq8x"
 detail, log start offset."""
 DELIVERY_SIZE = 80
 
+
+class GroupOffset(ctypes.Structure):
+    """kprod_group_offset_t"""
+
+    _fields_ = [
+        ("topic_name", c_char_p),
+        ("topic_name_len", c_int64),
+        ("offset", c_int64),
+        ("metadata", c_char_p),
+        ("metadata_len", c_int64),
+        ("partition", c_int32),
+        ("leader_epoch", c_int32),
+        ("reserved", c_uint64 * 2),
+    ]
+
+
+class GroupMetadata(ctypes.Structure):
+    """kprod_group_metadata_t"""
+
+    _fields_ = [
+        ("group_id", c_char_p),
+        ("group_id_len", c_int64),
+        ("member_id", c_char_p),
+        ("member_id_len", c_int64),
+        ("group_instance_id", c_char_p),
+        ("group_instance_id_len", c_int64),
+        ("generation_id", c_int32),
+        ("reserved0", c_uint32),
+        ("reserved", c_uint64 * 3),
+    ]
+
+
 _POINTER = c_void_p
 _ERROR = POINTER(c_void_p)
 
@@ -60,6 +92,11 @@ _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "kprod_start_async": (c_int32, [_POINTER, c_uint64]),
     "kprod_partitions_for_async": (c_int32, [_POINTER, c_uint32, c_uint64]),
     "kprod_flush_async": (c_int32, [_POINTER, c_uint64]),
+    "kprod_begin_transaction_async": (c_int32, [_POINTER, c_uint64]),
+    "kprod_commit_transaction_async": (c_int32, [_POINTER, c_uint64]),
+    "kprod_abort_transaction_async": (c_int32, [_POINTER, c_uint64]),
+    "kprod_group_metadata_init": (None, [_POINTER]),
+    "kprod_send_offsets_to_transaction_async": (c_int32, [_POINTER, _POINTER, c_uint64, _POINTER, c_uint64]),
     "kprod_close_async": (c_int32, [_POINTER, c_uint64]),
 }
 

@@ -17,8 +17,9 @@ from ._described import NOW, UNASSIGNED, Headers
 from ._driver import Driver
 from ._library import FLAG_FATAL
 from ._outgoing import SMALL, Outgoing
-from .errors import InvalidTimestampError, KafkaConnectionError, KafkaError, ProducerClosed
+from .errors import IllegalOperation, InvalidTimestampError, KafkaConnectionError, KafkaError, ProducerClosed
 from .structs import RecordMetadata
+from .transaction import Offsets, TransactionContext, Transactions
 
 Serializer = Callable[[Any], Optional[bytes]]
 Partitioner = Callable[[Optional[bytes], list[int], list[int]], int]
@@ -105,9 +106,11 @@ class KprodProducer:
         self._add_future = self._outgoing.futures.append
         self._add_topic = self._outgoing.topics.append
         self._add_value = self._outgoing.values.append
+        self._transactions = Transactions(self._driver, self._outgoing, self._admission)
+        self._transactional_id = transactional_id or (config or {}).get("transactional.id")
         self._attached = False
         self._closed = False
-        _watch(self._driver, self._outgoing, self._admission)
+        _watch(self._driver, self._outgoing, self._admission, self._transactions)
 
     def _is_plain(self) -> bool:
         return self._key_serializer is None and self._value_serializer is None and self._partitioner is None
@@ -143,7 +146,10 @@ class KprodProducer:
             failure = KafkaConnectionError(f"Unable to bootstrap: {error}")
             failure.code = error.code
             raise failure from error
-        self._admission.allow()
+        if self._transactional_id is None:
+            self._admission.allow()
+        else:
+            self._transactions.started()
 
     async def stop(self) -> None:
         """Sends what was accepted, waits for its outcome and ends the producer. When it is cancelled, what has no
@@ -279,6 +285,39 @@ class KprodProducer:
         """As ``send()``, and waits for the record's outcome."""
         return await (await self.send(topic, value, key, partition, timestamp_ms, headers))
 
+    async def begin_transaction(self) -> None:
+        """Begins a transaction: what is sent until its end becomes visible all at once, or never."""
+        self._check_transactional()
+        await self._transactions.begin()
+
+    async def commit_transaction(self) -> None:
+        """Waits for what was sent and commits it. Once begun it goes on, also when the caller is cancelled."""
+        self._check_transactional()
+        await self._transactions.commit()
+
+    async def abort_transaction(self) -> None:
+        """Drops what was sent in the transaction. Once begun it goes on, also when the caller is cancelled."""
+        self._check_transactional()
+        await self._transactions.abort()
+
+    def transaction(self) -> TransactionContext:
+        """``async with producer.transaction()``: commits at the end, aborts after an exception."""
+        return TransactionContext(self._transactions, self.begin_transaction, self.commit_transaction)
+
+    async def send_offsets_to_transaction(self, offsets: Offsets, group_id: str) -> None:
+        """Commits a consumer group's offsets with the transaction.
+
+        Arguments:
+            offsets: the next offset to consume, or a pair of it and a note, by TopicPartition
+            group_id: the consumer group
+        """
+        self._check_transactional()
+        await self._transactions.send_offsets(offsets, group_id)
+
+    def _check_transactional(self) -> None:
+        if self._transactional_id is None:
+            raise IllegalOperation("You need to configure transaction_id to use transactions")
+
     async def _partition(self, topic: str, known: Topic, partition: Optional[int], key: Optional[bytes]) -> int:
         """The caller's choice, checked, or that of its partitioner."""
         if partition is None:
@@ -302,7 +341,7 @@ class KprodProducer:
         await self.stop()
 
 
-def _watch(driver: Driver, outgoing: Outgoing, admission: Admission) -> None:
+def _watch(driver: Driver, outgoing: Outgoing, admission: Admission, transactions: Transactions) -> None:
     """Lets a failure for good reach all that wait. The loop knows the driver, which must not know the producer, or
     nobody could tell that the program has forgotten it."""
 
@@ -310,6 +349,7 @@ def _watch(driver: Driver, outgoing: Outgoing, admission: Admission) -> None:
         if flags & FLAG_FATAL:
             admission.refuse(lambda: copy.copy(error))
             outgoing.fail(error)
+        transactions.trouble(error, flags)
 
     driver.on_trouble = trouble
 

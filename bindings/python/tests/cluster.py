@@ -9,8 +9,8 @@ from typing import Any
 
 from kprod import _library
 
-PRODUCE, METADATA = 0, 3
-ERROR, SWALLOW, DISCONNECT = 1, 3, 5
+PRODUCE, METADATA, ADD_PARTITIONS_TO_TXN, END_TXN, TXN_OFFSET_COMMIT = 0, 3, 24, 26, 28
+ERROR, SWALLOW, SWALLOW_AFTER_WORK, DISCONNECT = 1, 3, 4, 5
 UP, CRASHED = 0, 1
 
 
@@ -80,9 +80,10 @@ class Cluster:
     def clear_faults(self) -> None:
         assert self._library.kprod_mock_clear_faults(self._mock) == 0
 
-    def consume(self, topic: str, form: str) -> list[str]:
+    def consume(self, topic: str, form: str, isolation: str = "read_committed") -> list[str]:
         """What another client, kcat, reads: a line for each record, as `form` says."""
         command = ["kcat", "-C", "-b", self.bootstrap, "-t", topic, "-e", "-q", "-f", form + "\\n"]
+        command += ["-X", f"isolation.level={isolation}"]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
         return done.stdout.splitlines()
 

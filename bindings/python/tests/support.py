@@ -37,6 +37,10 @@ class ClusterTestCase(unittest.IsolatedAsyncioTestCase):
         await soon(producer.start())
         return producer
 
+    def committed(self, topic: str) -> list[str]:
+        """The values that a consumer of committed records sees."""
+        return self.cluster.consume(topic, "%s")
+
     async def eventually(self, condition: Callable[[], bool]) -> None:
         deadline = asyncio.get_running_loop().time() + PATIENCE
         while not condition():

@@ -8,6 +8,7 @@ import textwrap
 import unittest
 import warnings
 
+from cluster import TXN_OFFSET_COMMIT
 from support import ClusterTestCase, soon
 
 from kprod import RecordMetadata
@@ -39,6 +40,45 @@ TIMEOUT = """
 await asyncio.wait_for(producer.send(...), timeout=timeout)
 """
 
+IDEMPOTENT = """
+import kprod as aiokafka
+
+producer = aiokafka.AIOKafkaProducer(
+    loop=loop, bootstrap_servers='localhost:9092',
+    enable_idempotence=True)
+await producer.start()
+try:
+    await producer.send_and_wait("my_topic", b"Super message")
+finally:
+    await producer.stop()
+"""
+
+TRANSACTIONAL = """
+import kprod as aiokafka
+
+producer = aiokafka.AIOKafkaProducer(
+    loop=loop, bootstrap_servers='localhost:9092',
+    transactional_id="transactional_test")
+await producer.start()
+try:
+    async with producer.transaction():
+        res = await producer.send_and_wait(
+            "test-topic", b"Super transactional message")
+finally:
+    await producer.stop()
+"""
+
+OFFSETS = """
+from kprod import TopicPartition
+
+async with producer.transaction():
+    commit_offsets = {
+        TopicPartition("some-topic", 0): 100
+    }
+    await producer.send_offsets_to_transaction(
+        commit_offsets, "some-consumer-group")
+"""
+
 
 class Samples(ClusterTestCase):
     async def run_sample(self, sample: str, **names: object) -> dict[str, object]:
@@ -66,6 +106,23 @@ class Samples(ClusterTestCase):
             (message.topic, message.partition, message.offset, message.timestamp_type), ("my_topic", 1, 0, 0)
         )
         self.assertEqual(self.cluster.record_count("my_topic", 1), 1)
+
+    async def test_idempotent_produce(self) -> None:
+        self.cluster.create_topic("my_topic", 1)
+        await self.run_sample(IDEMPOTENT)
+        self.assertEqual(self.cluster.record_count("my_topic", 0), 1)
+
+    async def test_transactional_producer(self) -> None:
+        self.cluster.create_topic("test-topic", 1)
+        bound = await self.run_sample(TRANSACTIONAL)
+        self.assertIsInstance(bound["res"], RecordMetadata)
+        self.assertEqual(self.committed("test-topic"), ["Super transactional message"])
+
+    async def test_offsets_in_a_transaction(self) -> None:
+        producer = await self.producer(transactional_id="transactional_test")
+        self.cluster.create_topic("some-topic", 1)
+        await self.run_sample(OFFSETS, producer=producer)
+        self.assertEqual(self.cluster.request_count(TXN_OFFSET_COMMIT), 1)
 
     async def test_a_timeout_for_send(self) -> None:
         producer = await self.producer()
