@@ -34,8 +34,10 @@ class Reports:
         self.buffer = (ctypes.c_char * (CAPACITY * DELIVERY_SIZE))()
         self._bytes = memoryview(self.buffer).cast("B")
         self._words, self._halves = self._bytes.cast("q"), self._bytes.cast("i")
-        # What the records of a partition share.
-        self._places: dict[int, tuple[str, int, TopicPartition]] = {}
+        # What the records of a partition share, by topic and partition as one number.
+        self._names: dict[int, str] = {}
+        self._partitions: dict[int, int] = {}
+        self._topic_partitions: dict[int, TopicPartition] = {}
 
     def are_deliveries(self, count: int) -> bool:
         """Whether the first `count` are all of records that were delivered."""
@@ -47,16 +49,15 @@ class Reports:
         words = self._words
         end = count * _WORDS
         places = words[_TOPIC_AND_PARTITION:end:_WORDS].tolist()
-        for place in set(places).difference(self._places):
+        for place in set(places).difference(self._names):
             # Little-endian: the topic is the lower half.
             topic, partition = place & 0xFFFFFFFF, place >> 32
-            name = topic_name(topic)
-            self._places[place] = (name, partition, TopicPartition(name, partition))
-        names, partitions, topic_partitions = zip(*map(self._places.__getitem__, places))
+            self._names[place], self._partitions[place] = topic_name(topic), partition
+            self._topic_partitions[place] = TopicPartition(topic_name(topic), partition)
         rows = zip(
-            names,
-            partitions,
-            topic_partitions,
+            map(self._names.__getitem__, places),
+            map(self._partitions.__getitem__, places),
+            map(self._topic_partitions.__getitem__, places),
             words[_OFFSET:end:_WORDS].tolist(),
             words[_TIMESTAMP:end:_WORDS].tolist(),
             self._halves[2 * _TIMESTAMP_TYPE : 2 * end : 2 * _WORDS].tolist(),

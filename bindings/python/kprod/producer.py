@@ -13,7 +13,7 @@ from typing import Any, Callable, Optional, Union
 
 from . import _config
 from ._admission import Admission, Topic
-from ._described import NOW, UNASSIGNED, Headers
+from ._described import NOW, UNASSIGNED, Extra, Headers
 from ._driver import Driver
 from ._library import FLAG_FATAL
 from ._outgoing import SMALL, Outgoing
@@ -259,12 +259,15 @@ class KprodProducer:
             partition = await self._partition(topic, known, partition, key_bytes)
         if timestamp_ms is not None:
             _check_timestamp(timestamp_ms)
-        extra = (
-            key_bytes,
-            UNASSIGNED if partition is None else partition,
-            NOW if timestamp_ms is None else timestamp_ms,
-            _headers(headers) if headers else None,
-        )
+        # Plain values stay plain: a turn that has nothing else is cheaper to describe.
+        extra: Optional[Extra] = None
+        if key_bytes is not None or partition is not None or timestamp_ms is not None or headers:
+            extra = (
+                key_bytes,
+                UNASSIGNED if partition is None else partition,
+                NOW if timestamp_ms is None else timestamp_ms,
+                _headers(headers) if headers else None,
+            )
         size = len(value_bytes or b"") + len(key_bytes or b"")
         slot = self._slots.pop() if self._slots else await self._outgoing.turn()
         self._outgoing.add(slot, known[0], value_bytes, extra, now=bool(size > self._small or headers))
