@@ -2,6 +2,7 @@
 
 from . import errors
 from ._version import VERSION as __version__
+from .batch import BatchBuilder
 from .errors import IllegalOperation
 from .producer import DefaultPartitioner, KprodProducer
 from .structs import OffsetAndMetadata, RecordMetadata, TopicPartition
@@ -10,6 +11,7 @@ AIOKafkaProducer = KprodProducer
 
 __all__ = [
     "AIOKafkaProducer",
+    "BatchBuilder",
     "DefaultPartitioner",
     "IllegalOperation",
     "KprodProducer",

@@ -87,6 +87,14 @@ class Described:
         return _present(keys)
 
 
+def as_bytes(part: Any, what: str) -> Optional[bytes]:
+    if part is None or type(part) is bytes:
+        return part
+    if isinstance(part, (bytes, bytearray, memoryview)):
+        return bytes(part)
+    raise TypeError(f"Not supported type for {what}: {type(part)}")
+
+
 def _describe_headers(headers: Headers) -> tuple[int, Any]:
     """The address of an array of kprod_header_t, and what has to live as long as it is used."""
     keys, values = zip(*headers)

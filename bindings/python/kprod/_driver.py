@@ -76,6 +76,14 @@ class Driver:
         self.topics[handle.value] = name
         return handle.value
 
+    def create_batch(self) -> c_void_p:
+        self._check_alive()
+        batch, error = c_void_p(), c_void_p()
+        code = self.library.kprod_create_batch(self.handle, byref(batch), byref(error))
+        if code != _library.OK:
+            raise from_failure(_library.take_error(error, code))
+        return batch
+
     def operation(self, call: Callable[..., int], *arguments: Any) -> asyncio.Future[int]:
         """Makes an _async call, to which the handle and these arguments and a tag are given. The future gets the
         entry's count."""

@@ -26,11 +26,50 @@ TIMED_OUT = -109
 QUEUE_FULL = -110
 REPORT_QUEUE_FULL = -111
 FATAL = -124
+BATCH_FULL = -133
 
 DELIVERY = "<IiQIiqqiII4xQq8x"
 """kprod_delivery_t for `struct`: kind, error, tag, topic, partition, offset, timestamp, timestamp type, count, flags,
 detail, log start offset."""
 DELIVERY_SIZE = 80
+
+
+class Header(ctypes.Structure):
+    """kprod_header_t"""
+
+    _fields_ = [("key", c_void_p), ("key_len", c_int64), ("value", c_void_p), ("value_len", c_int64)]
+
+
+class Record(ctypes.Structure):
+    """kprod_record_t"""
+
+    _fields_ = [
+        ("key", c_void_p),
+        ("key_len", c_int64),
+        ("value", c_void_p),
+        ("value_len", c_int64),
+        ("headers", c_void_p),
+        ("header_count", c_uint32),
+        ("partition", c_int32),
+        ("timestamp_ms", c_int64),
+        ("tag", c_uint64),
+        ("topic", c_uint32),
+        ("reserved0", c_uint32),
+        ("topic_name", c_char_p),
+        ("topic_name_len", c_int64),
+        ("reserved", c_uint64 * 2),
+    ]
+
+
+class BatchAppend(ctypes.Structure):
+    """kprod_batch_append_t"""
+
+    _fields_ = [
+        ("timestamp_ms", c_int64),
+        ("offset", c_int64),
+        ("size", c_int64),
+        ("reserved", c_uint64 * 3),
+    ]
 
 
 class GroupOffset(ctypes.Structure):
@@ -92,6 +131,14 @@ _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "kprod_start_async": (c_int32, [_POINTER, c_uint64]),
     "kprod_partitions_for_async": (c_int32, [_POINTER, c_uint32, c_uint64]),
     "kprod_flush_async": (c_int32, [_POINTER, c_uint64]),
+    "kprod_record_init": (None, [_POINTER]),
+    "kprod_create_batch": (c_int32, [_POINTER, POINTER(c_void_p), _ERROR]),
+    "kprod_batch_append": (c_int32, [_POINTER, _POINTER, _POINTER]),
+    "kprod_batch_close": (c_int32, [_POINTER]),
+    "kprod_batch_size": (c_int64, [_POINTER]),
+    "kprod_batch_record_count": (c_int64, [_POINTER]),
+    "kprod_send_batch_async": (c_int32, [_POINTER, _POINTER, c_uint32, c_int32, c_uint64, c_uint64]),
+    "kprod_batch_free": (None, [_POINTER]),
     "kprod_begin_transaction_async": (c_int32, [_POINTER, c_uint64]),
     "kprod_commit_transaction_async": (c_int32, [_POINTER, c_uint64]),
     "kprod_abort_transaction_async": (c_int32, [_POINTER, c_uint64]),

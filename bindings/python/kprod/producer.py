@@ -13,10 +13,11 @@ from typing import Any, Callable, Optional, Union
 
 from . import _config
 from ._admission import Admission, Topic
-from ._described import NOW, UNASSIGNED, Extra, Headers
+from ._described import NOW, UNASSIGNED, Extra, Headers, as_bytes
 from ._driver import Driver
 from ._library import FLAG_FATAL
 from ._outgoing import SMALL, Outgoing
+from .batch import BatchBuilder
 from .errors import IllegalOperation, InvalidTimestampError, KafkaConnectionError, KafkaError, ProducerClosed
 from .structs import RecordMetadata
 from .transaction import Offsets, TransactionContext, Transactions
@@ -253,8 +254,8 @@ class KprodProducer:
             key = self._key_serializer(key)
         if self._value_serializer is not None:
             value = self._value_serializer(value)
-        key_bytes = key if key is None or type(key) is bytes else _as_bytes(key, "key")
-        value_bytes = value if type(value) is bytes else _as_bytes(value, "value")
+        key_bytes = key if key is None or type(key) is bytes else as_bytes(key, "key")
+        value_bytes = value if type(value) is bytes else as_bytes(value, "value")
         if partition is not None or self._partitioner is not None:
             partition = await self._partition(topic, known, partition, key_bytes)
         if timestamp_ms is not None:
@@ -287,6 +288,24 @@ class KprodProducer:
     ) -> RecordMetadata:
         """As ``send()``, and waits for the record's outcome."""
         return await (await self.send(topic, value, key, partition, timestamp_ms, headers))
+
+    def create_batch(self) -> BatchBuilder:
+        """An empty batch, which ``max_batch_size`` limits. It is not queued until ``send_batch()``."""
+        return BatchBuilder(self._driver, self._key_serializer, self._value_serializer)
+
+    async def send_batch(self, batch: BatchBuilder, topic: str, *, partition: int) -> asyncio.Future[RecordMetadata]:
+        """Takes a batch, to be sent behind all that was sent to the partition before; waits until the batch before it
+        is on its way. Its future has the offset of its first record.
+
+        When it raises, also for being cancelled, the batch was not taken and will not be sent. It may be sent again,
+        unless it was cancelled.
+        """
+        known = await self._admission.admit(topic)
+        partition = await self._partition(topic, known, partition, None)
+        # Behind what the library has not got yet.
+        await self._outgoing.empty()
+        self._admission.check()
+        return await batch._send(known[0], partition)
 
     async def begin_transaction(self) -> None:
         """Begins a transaction: what is sent until its end becomes visible all at once, or never."""
@@ -372,14 +391,6 @@ def _is_closed() -> Exception:
     return ProducerClosed("the producer is stopped")
 
 
-def _as_bytes(part: Any, what: str) -> Optional[bytes]:
-    if part is None:
-        return None
-    if isinstance(part, (bytes, bytearray, memoryview)):
-        return bytes(part)
-    raise TypeError(f"Not supported type for {what}: {type(part)}")
-
-
 def _check_timestamp(timestamp_ms: Any) -> None:
     if type(timestamp_ms) is not int:
         raise TypeError(timestamp_ms)
@@ -388,4 +399,4 @@ def _check_timestamp(timestamp_ms: Any) -> None:
 
 
 def _headers(headers: MessageHeaders) -> Headers:
-    return [(key.encode(), _as_bytes(value, "header")) for key, value in headers]
+    return [(key.encode(), as_bytes(value, "header")) for key, value in headers]

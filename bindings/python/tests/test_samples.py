@@ -79,6 +79,29 @@ async with producer.transaction():
         commit_offsets, "some-consumer-group")
 """
 
+BATCH = """
+# Create the batch without queueing for delivery.
+batch = producer.create_batch()
+
+# Populate the batch. The append() method will return metadata for the
+# added message or None if batch is full.
+for i in range(2):
+    metadata = batch.append(value=b"msg %d" % i, key=None, timestamp=None)
+    assert metadata is not None
+
+# Optionally close the batch to further submission. If left open, the batch
+# may be appended to by producer.send().
+batch.close()
+
+# Add the batch to the first partition's submission queue. If this method
+# times out, we can say for sure that batch will never be sent.
+fut = await producer.send_batch(batch, "my_topic", partition=1)
+
+# Batch will either be delivered or an unrecoverable error will occur.
+# Cancelling this future will not cancel the send.
+record = await fut
+"""
+
 
 class Samples(ClusterTestCase):
     async def run_sample(self, sample: str, **names: object) -> dict[str, object]:
@@ -123,6 +146,16 @@ class Samples(ClusterTestCase):
         self.cluster.create_topic("some-topic", 1)
         await self.run_sample(OFFSETS, producer=producer)
         self.assertEqual(self.cluster.request_count(TXN_OFFSET_COMMIT), 1)
+
+    async def test_direct_batch_control(self) -> None:
+        self.cluster.create_topic("my_topic", 2)
+        producer = await self.producer()
+        await soon(producer.send_and_wait("my_topic", b"before", partition=1))
+        bound = await self.run_sample(BATCH, producer=producer)
+        record = bound["record"]
+        assert isinstance(record, RecordMetadata)
+        self.assertEqual((record.topic, record.partition, record.offset), ("my_topic", 1, 1))
+        self.assertEqual(self.committed("my_topic"), ["before", "msg 0", "msg 1"])
 
     async def test_a_timeout_for_send(self) -> None:
         producer = await self.producer()

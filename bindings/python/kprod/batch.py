@@ -1,0 +1,159 @@
+"""Batches that the program fills itself."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable
+from ctypes import byref, c_char_p, c_void_p, cast
+from typing import Any, Callable, NamedTuple, Optional
+
+from . import _library
+from ._described import as_bytes
+from ._driver import Driver
+from ._failures import exception
+from ._library import BatchAppend, Header, Record
+from .errors import IllegalOperation, KafkaError
+from .structs import RecordMetadata
+
+
+class BatchRecord(NamedTuple):
+    """What ``append()`` tells of the record."""
+
+    offset: int
+    """Its place in the batch: 0 for the first."""
+    size: int
+    """The bytes that it takes."""
+    timestamp: int
+
+    @property
+    def crc(self) -> None:
+        """Of records there is none since Kafka 0.11."""
+        return None
+
+
+class BatchBuilder:
+    """Made by ``create_batch()``, filled with ``append()``, sent by ``send_batch()``."""
+
+    def __init__(
+        self,
+        driver: Driver,
+        key_serializer: Optional[Callable[[Any], Optional[bytes]]],
+        value_serializer: Optional[Callable[[Any], Optional[bytes]]],
+    ) -> None:
+        self._library = driver.library
+        self._driver = driver
+        self._key_serializer = key_serializer
+        self._value_serializer = value_serializer
+        self._handle = driver.create_batch()
+        self._record = Record()
+        self._library.kprod_record_init(byref(self._record))
+        self._closed = False
+
+    def __del__(self) -> None:
+        handle = getattr(self, "_handle", None)
+        if handle:
+            self._library.kprod_batch_free(handle)
+
+    def append(
+        self,
+        *,
+        timestamp: Optional[int],
+        key: Optional[Any],
+        value: Optional[Any],
+        headers: Optional[Iterable[tuple[str, Optional[bytes]]]] = (),
+    ) -> Optional[BatchRecord]:
+        """Adds a record; None: it has no room and the batch is closed now, or was closed or sent before.
+
+        Arguments:
+            timestamp: milliseconds since the epoch, or None: now
+            key: bytes, what the producer's ``key_serializer`` makes bytes of, or None
+            value: as the key
+            headers: pairs of a name and bytes or None
+        """
+        if self._closed:
+            return None
+        if timestamp is None:
+            timestamp = int(time.time() * 1000)
+        elif type(timestamp) is not int:
+            raise TypeError(timestamp)
+        if self._key_serializer is not None:
+            key = self._key_serializer(key)
+        if self._value_serializer is not None:
+            value = self._value_serializer(value)
+        described = [(name.encode(), as_bytes(of_header, "header")) for name, of_header in headers or ()]
+        record, array = self._record, (Header * len(described))()
+        record.timestamp_ms = timestamp
+        record.key, record.key_len = _part(as_bytes(key, "key"))
+        record.value, record.value_len = _part(as_bytes(value, "value"))
+        record.headers, record.header_count = cast(array, c_void_p), len(described)
+        for place, (name, of_header) in zip(array, described):
+            place.key, place.key_len = _part(name)
+            place.value, place.value_len = _part(of_header)
+        appended = BatchAppend()
+        code = self._library.kprod_batch_append(self._handle, byref(record), byref(appended))
+        if code == _library.BATCH_FULL:
+            self._closed = True
+            return None
+        if code != _library.OK:
+            raise exception(code)
+        return BatchRecord(appended.offset, appended.size, appended.timestamp_ms)
+
+    def close(self) -> None:
+        """Ends the adding. A batch that is sent while it is open may be added to by ``send()``."""
+        if not self._closed:
+            self._driver.check(self._library.kprod_batch_close(self._handle))
+            self._closed = True
+
+    def closed(self) -> bool:
+        return self._closed
+
+    def size(self) -> int:
+        """Its bytes before compression, with the 61 of its header."""
+        return self._number(self._library.kprod_batch_size)
+
+    def record_count(self) -> int:
+        return self._number(self._library.kprod_batch_record_count)
+
+    def _number(self, ask: Callable[[Any], int]) -> int:
+        number = ask(self._handle)
+        if number < 0:
+            raise exception(number)
+        return int(number)
+
+    async def _send(self, topic: int, partition: int) -> asyncio.Future[RecordMetadata]:
+        """Waits until the batch is accepted. When it raises, also for being cancelled, it will not be sent."""
+        if not self._handle:
+            raise IllegalOperation("sending the batch was cancelled: fill another one")
+        tag, outcome = self._driver.expect()
+        try:
+            send = self._library.kprod_send_batch_async
+            accepted = self._driver.operation(send, self._handle, topic, partition, tag)
+            await self._accepted(accepted)
+        except BaseException:
+            self._driver.futures.pop(tag, None)
+            raise
+        self._closed = True
+        return outcome
+
+    async def _accepted(self, accepted: asyncio.Future[int]) -> None:
+        cancelled: Optional[asyncio.CancelledError] = None
+        while not accepted.done():
+            try:
+                await asyncio.shield(accepted)
+            except asyncio.CancelledError as error:
+                # Freed before it was accepted, it never will be; the answer tells whether it was in time.
+                cancelled = error
+                handle, self._handle, self._closed = self._handle, c_void_p(), True
+                self._library.kprod_batch_free(handle)
+            except KafkaError:
+                break
+        if cancelled is not None and accepted.exception() is not None:
+            raise cancelled
+        accepted.result()
+
+
+def _part(part: Optional[bytes]) -> tuple[Optional[c_void_p], int]:
+    if part is None:
+        return None, _library.NO_LENGTH
+    return cast(c_char_p(part), c_void_p), len(part)

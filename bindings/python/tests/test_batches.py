@@ -1,0 +1,165 @@
+"""Batches that the program fills itself."""
+
+from __future__ import annotations
+
+import asyncio
+import unittest
+
+from cluster import ERROR, PRODUCE, SWALLOW
+from support import ClusterTestCase, soon
+
+from kprod import KprodProducer
+from kprod.errors import (
+    IllegalOperation,
+    KafkaTimeoutError,
+    MessageSizeTooLargeError,
+    ProducerClosed,
+    TopicAuthorizationFailedError,
+)
+
+
+class Batches(ClusterTestCase):
+    async def test_a_batch_is_filled_and_sent(self) -> None:
+        producer = await self.producer(max_batch_size=1000)
+        batch = producer.create_batch()
+        self.assertEqual((batch.size(), batch.record_count(), batch.closed()), (61, 0, False))
+        first = batch.append(timestamp=5000, key=b"key", value=b"value", headers=[("a", b"1"), ("b", None)])
+        assert first is not None
+        self.assertEqual((first.offset, first.timestamp, first.crc), (0, 5000, None))
+        self.assertEqual((batch.size(), batch.record_count()), (61 + first.size, 1))
+        second = batch.append(timestamp=None, key=None, value=b"x" * 100)
+        assert second is not None
+        self.assertEqual(second.offset, 1)
+        batch.close()
+        batch.close()
+        self.assertIsNone(batch.append(timestamp=None, key=None, value=b"late"))
+        metadata = await soon(await soon(producer.send_batch(batch, "topic", partition=1)))
+        self.assertEqual((metadata.topic, metadata.partition, metadata.offset), ("topic", 1, 0))
+        self.assertEqual(batch.record_count(), 2)
+        lines = await asyncio.to_thread(self.cluster.consume, "topic", "%K:%k %S %h")
+        self.assertEqual(lines, ["3:key 5 a=1,b=NULL", "-1: 100 "])
+
+    async def test_a_full_batch_closes_itself(self) -> None:
+        producer = await self.producer(max_batch_size=1000)
+        batch = producer.create_batch()
+        count = 0
+        while batch.append(timestamp=None, key=None, value=b"x" * 100) is not None:
+            count += 1
+        self.assertTrue(batch.closed())
+        self.assertEqual((count, batch.record_count()), (8, 8))
+        oversize = producer.create_batch()
+        self.assertIsNotNone(oversize.append(timestamp=None, key=None, value=b"x" * 2000))
+        self.assertIsNone(oversize.append(timestamp=None, key=None, value=b""))
+        futures = [await soon(producer.send_batch(each, "topic", partition=0)) for each in (batch, oversize)]
+        done = await soon(asyncio.gather(*futures))
+        self.assertEqual([metadata.offset for metadata in done], [0, 8])
+        self.assertEqual(self.cluster.record_count("topic", 0), 9)
+
+    async def test_a_batch_goes_behind_the_records_before_it(self) -> None:
+        producer = await self.producer(linger_ms=60000)
+        records = [await producer.send("topic", b"%d" % number, partition=0) for number in range(300)]
+        batch = producer.create_batch()
+        batch.append(timestamp=None, key=None, value=b"batch")
+        batch.close()
+        future = await soon(producer.send_batch(batch, "topic", partition=0))
+        last = await producer.send("topic", b"last", partition=0)
+        await soon(producer.flush())
+        self.assertEqual([record.result().offset for record in records], list(range(300)))
+        self.assertEqual((future.result().offset, last.result().offset), (300, 301))
+
+    async def test_send_may_add_to_an_open_batch(self) -> None:
+        producer = await self.producer(linger_ms=60000)
+        before = self.cluster.request_count(PRODUCE)
+        batch = producer.create_batch()
+        batch.append(timestamp=None, key=None, value=b"batch")
+        future = await soon(producer.send_batch(batch, "topic", partition=0))
+        added = await producer.send("topic", b"added", partition=0)
+        await soon(producer.flush())
+        self.assertEqual((future.result().offset, added.result().offset), (0, 1))
+        self.assertEqual(self.cluster.request_count(PRODUCE) - before, 1)
+
+    async def test_an_empty_batch_needs_no_request(self) -> None:
+        producer = await self.producer()
+        metadata = await soon(await soon(producer.send_batch(producer.create_batch(), "topic", partition=0)))
+        self.assertEqual(metadata.offset, -1)
+        self.assertEqual(self.cluster.request_count(PRODUCE), 0)
+
+    async def test_serializers_and_types(self) -> None:
+        producer = await self.producer(key_serializer=str.encode, value_serializer=str.encode)
+        batch = producer.create_batch()
+        batch.append(timestamp=None, key="key", value="value")
+        plain = (await self.producer()).create_batch()
+        with self.assertRaises(TypeError):
+            plain.append(timestamp=None, key=None, value="text")
+        with self.assertRaises(TypeError):
+            plain.append(timestamp=1.5, key=None, value=b"")  # type: ignore[arg-type]
+        with self.assertRaises(MessageSizeTooLargeError):
+            plain.append(timestamp=None, key=None, value=b"x" * 2_000_000)
+        await soon(await soon(producer.send_batch(batch, "topic", partition=0)))
+        self.assertEqual(await asyncio.to_thread(self.cluster.consume, "topic", "%k %s"), ["key value"])
+
+    async def test_a_failure_is_the_batch_s(self) -> None:
+        producer = await self.producer()
+        self.cluster.inject(ERROR, error=29)
+        batch = producer.create_batch()
+        batch.append(timestamp=None, key=None, value=b"x")
+        with self.assertRaises(TopicAuthorizationFailedError):
+            await soon(await soon(producer.send_batch(batch, "topic", partition=0)))
+
+    async def test_calls_that_do_not_fit(self) -> None:
+        producer = await self.producer()
+        batch = producer.create_batch()
+        batch.append(timestamp=None, key=None, value=b"x")
+        with self.assertRaises(AssertionError):
+            await producer.send_batch(batch, "topic", partition=100)
+        await soon(await soon(producer.send_batch(batch, "topic", partition=0)))
+        with self.assertRaises(IllegalOperation):
+            await soon(producer.send_batch(batch, "topic", partition=0))
+        open_batch = producer.create_batch()
+        await soon(producer.stop())
+        with self.assertRaises(ProducerClosed):
+            await producer.send_batch(open_batch, "topic", partition=0)
+        with self.assertRaises(ProducerClosed):
+            producer.create_batch()
+
+    async def waiting(self, **arguments: object) -> KprodProducer:
+        """A producer in whose partition 0 a batch waits, behind one that has no answer."""
+        producer = await self.producer(**arguments)
+        await soon(producer.send_and_wait("topic", b"first", partition=0))
+        self.cluster.inject(SWALLOW, times=-1)
+        for value in (b"in flight", b"queued"):
+            batch = producer.create_batch()
+            batch.append(timestamp=None, key=None, value=value)
+            batch.close()
+            await soon(producer.send_batch(batch, "topic", partition=0))
+        return producer
+
+    async def test_one_that_times_out_is_not_sent_and_may_be_sent_again(self) -> None:
+        producer = await self.waiting(request_timeout_ms=60000, config={"max.block.ms": 200})
+        batch = producer.create_batch()
+        batch.append(timestamp=None, key=None, value=b"patient")
+        with self.assertRaises(KafkaTimeoutError):
+            await soon(producer.send_batch(batch, "topic", partition=0))
+        self.cluster.clear_faults()
+        self.cluster.disconnect(1)
+        await soon(producer.flush())
+        metadata = await soon(await soon(producer.send_batch(batch, "topic", partition=0)))
+        self.assertEqual(metadata.offset, 3)
+        self.assertEqual(self.committed("topic"), ["first", "in flight", "queued", "patient"])
+
+    async def test_one_that_is_cancelled_is_not_sent(self) -> None:
+        producer = await self.waiting(request_timeout_ms=60000)
+        batch = producer.create_batch()
+        batch.append(timestamp=None, key=None, value=b"cancelled")
+        with self.assertRaises(asyncio.TimeoutError):
+            await asyncio.wait_for(producer.send_batch(batch, "topic", partition=0), 0.05)
+        with self.assertRaises(IllegalOperation):
+            await producer.send_batch(batch, "topic", partition=0)
+        self.cluster.clear_faults()
+        self.cluster.disconnect(1)
+        await soon(producer.flush())
+        self.assertEqual(self.committed("topic"), ["first", "in flight", "queued"])
+
+
+if __name__ == "__main__":
+    unittest.main()
