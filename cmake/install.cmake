@@ -11,7 +11,9 @@ install(CODE "
         file(GLOB archive \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_LIBDIR}/libkprod.a\")
         execute_process(COMMAND \"${CMAKE_STRIP}\" --strip-debug \${archive} COMMAND_ERROR_IS_FATAL ANY)
     endif()" COMPONENT dev)
-install(FILES include/kprod.h include/kprod_mock.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT dev)
+install(FILES include/kprod.h include/kprod_mock.h include/kprod.hpp
+    DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT dev)
+install(DIRECTORY include/kprod DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT dev)
 install(EXPORT kprodTargets NAMESPACE kprod:: DESTINATION ${package_dir} COMPONENT dev)
 
 configure_package_config_file(cmake/kprodConfig.cmake.in ${CMAKE_CURRENT_BINARY_DIR}/kprodConfig.cmake

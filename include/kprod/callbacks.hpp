@@ -1,0 +1,115 @@
+// Of kprod.hpp: the way of the user's functions through C, and of their exceptions past it.
+#ifndef KPROD_CALLBACKS_HPP
+#define KPROD_CALLBACKS_HPP
+
+#include <kprod/record.hpp>
+
+#include <exception>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <type_traits>
+#include <utility>
+
+namespace kprod {
+
+namespace detail {
+
+// The user's functions, and what becomes of their exceptions.
+struct functions {
+    std::function<void(const report *, std::size_t)> delivery;
+    std::function<void(std::int32_t, std::string_view)> log;
+    std::function<std::int32_t(const kprod_partition_request_t &)> partitioner;
+    std::function<void(std::exception_ptr)> exception;
+};
+
+// Lives as long as the producer, whose callbacks have its address.
+struct home {
+    functions user;
+    kprod_producer_t *producer = nullptr;
+    std::mutex mutex;
+    std::exception_ptr first;
+
+    explicit home(functions given) : user(std::move(given)) {}
+
+    std::uint64_t address() noexcept { return reinterpret_cast<std::uintptr_t>(this); }
+    static home &at(std::uint64_t context) noexcept
+    {
+        return *reinterpret_cast<home *>(static_cast<std::uintptr_t>(context));
+    }
+
+    template <class Call> void guarded(Call call) noexcept
+    {
+        try {
+            call();
+        } catch (...) {
+            caught(std::current_exception());
+        }
+    }
+
+    void caught(std::exception_ptr thrown) noexcept
+    {
+        try {
+            if (user.exception)
+                return user.exception(thrown);
+        } catch (...) {
+            thrown = std::current_exception();
+        }
+        const std::lock_guard<std::mutex> lock(mutex);
+        if (!first)
+            first = thrown;
+    }
+
+    error describe(const report &report) const
+    {
+        kprod_error_t *object = nullptr;
+        const bool told = report.detail != 0 && ::kprod_error_detail(producer, report.detail, &object) == 0;
+        const error detail = told ? error::adopt(report.error, object) : error(report.error);
+        return error(report.error, detail.message(), report.flags);
+    }
+
+    static void on_delivery(std::uint64_t context, const kprod_delivery_t *reports, std::uint64_t count) noexcept
+    {
+        at(context).guarded([&] { at(context).user.delivery(static_cast<const report *>(reports), count); });
+    }
+    static void on_log(std::uint64_t context, std::int32_t level, const char *message, std::uint64_t length) noexcept
+    {
+        at(context).guarded([&] { at(context).user.log(level, std::string_view(message, length)); });
+    }
+    static std::int32_t on_partition(std::uint64_t context, const kprod_partition_request_t *request) noexcept
+    {
+        std::int32_t chosen = KPROD_PARTITION_UNASSIGNED; // refuses the record
+        at(context).guarded([&] { chosen = at(context).user.partitioner(*request); });
+        return chosen;
+    }
+};
+
+// A callable on its way through C, as a callback's context: called once, or taken back when the call was refused.
+template <class Function> struct parcel {
+    Function function;
+    home *at;
+
+    static void open(std::uint64_t context, const kprod_delivery_t *raw) noexcept
+    {
+        const std::unique_ptr<parcel> owner(reinterpret_cast<parcel *>(static_cast<std::uintptr_t>(context)));
+        owner->at->guarded([&] { owner->function(report(*raw)); });
+    }
+};
+
+// Calls with a callback and its context.
+template <class Function, class Call> result<void> with_callback(home *at, Function &&function, Call call)
+{
+    using packed = parcel<std::decay_t<Function>>;
+    std::unique_ptr<packed> owner(new packed{std::forward<Function>(function), at});
+    const std::int32_t code = call(&packed::open, std::uint64_t{reinterpret_cast<std::uintptr_t>(owner.get())});
+    if (code != KPROD_ERR_OK)
+        return error(code);
+    owner.release();
+    return {};
+}
+
+} // namespace detail
+
+} // namespace kprod
+
+#endif
