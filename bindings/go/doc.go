@@ -1,0 +1,40 @@
+// Package kprod sends records to Apache Kafka through libkprod.
+//
+// A [Producer] is made by [New] from properties under Kafka's own names, used by any number of goroutines, and ended
+// by [Producer.Close]:
+//
+//	producer, err := kprod.New(kprod.Config{"bootstrap.servers": "localhost:9092", "acks": "all"})
+//	if err != nil {
+//		return err
+//	}
+//	defer producer.Close(context.Background())
+//	report, err := producer.Send(ctx, &kprod.Record{Topic: "greetings", Value: []byte("hello")})
+//
+// # Ways to send
+//
+//   - [Producer.Send] waits for the outcome.
+//   - [Producer.SendAsync] and [Producer.SendChan] return when the record is accepted; the outcome goes to a function or
+//     a channel.
+//   - [Producer.TrySend] is SendAsync that never waits.
+//
+// # Accepted and refused
+//
+// A send that returns an error before the record was accepted has refused it: it is not sent, nor will it be, and no
+// outcome follows. An accepted record has exactly one outcome, also when the producer is closed or fails. Cancelling a
+// context before a record is accepted refuses it; afterwards it has no effect on the record. A Send whose context ends
+// in between says so with [ErrStillPending].
+//
+// The library copies what it is given: a Record and its bytes may be reused as soon as the call returns. Records that
+// one goroutine sends to a partition keep their order.
+//
+// # Callbacks
+//
+// Outcomes are taken from the library by one goroutine, which calls the functions given to SendAsync and fills the
+// channels given to SendChan. While one of them blocks, no other outcome gets through, so they must be quick. They may
+// call TrySend, but nothing that waits for an outcome.
+//
+// # Building
+//
+// The package finds libkprod by pkg-config (PKG_CONFIG_PATH for a prefix of your own) and needs cgo. At run time
+// libkprod.so.0 must be where the dynamic loader looks, or in LD_LIBRARY_PATH.
+package kprod

@@ -1,0 +1,3 @@
+module kprod
+
+go 1.24

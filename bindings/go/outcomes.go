@@ -1,0 +1,154 @@
+// From accepted to reported: the table of those who wait for an outcome, and the goroutine that polls.
+
+package kprod
+
+// #include <kprod.h>
+//
+// #cgo noescape kprod_poll
+import "C"
+
+import "sync"
+
+// Result is an outcome on a channel: err is nil when the record stands in the log.
+type Result struct {
+	Record *Record
+	Report Report
+	Err    error
+}
+
+// waiting is who waits for an outcome: the function or the channel of one record, the function of many, or of an
+// operation.
+type waiting struct {
+	done    func(Report, error)
+	many    func(int, Report, error)
+	results chan<- Result
+	record  *Record
+	// left is how many outcomes are still to come, 0 for a free place.
+	left uint32
+}
+
+func (w *waiting) tell(index int, report Report, err error) {
+	switch {
+	case w.done != nil:
+		w.done(report, err)
+	case w.many != nil:
+		w.many(index, report, err)
+	case w.results != nil:
+		w.results <- Result{Record: w.record, Report: report, Err: err}
+	}
+}
+
+// table holds who waits. A tag is a place in it and, in the upper half, the number of a record among many.
+type table struct {
+	mutex  sync.Mutex
+	places []waiting
+	free   []uint32
+}
+
+func tagOf(place uint32, index int) C.uint64_t { return C.uint64_t(index)<<32 | C.uint64_t(place) }
+
+// take makes a place for one who waits.
+func (t *table) take(who waiting) uint32 {
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	if last := len(t.free) - 1; last >= 0 {
+		place := t.free[last]
+		t.free = t.free[:last]
+		t.places[place] = who
+		return place
+	}
+	t.places = append(t.places, who)
+	return uint32(len(t.places) - 1)
+}
+
+// give takes some of a place's outcomes back, for they will not come.
+func (t *table) give(place uint32, outcomes int) {
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	t.count(place, uint32(outcomes))
+}
+
+func (t *table) count(place, outcomes uint32) {
+	who := &t.places[place]
+	who.left -= outcomes
+	if who.left == 0 {
+		*who = waiting{}
+		t.free = append(t.free, place)
+	}
+}
+
+// resolve tells who waits for some reports, and counts them.
+func (t *table) resolve(reports []C.kprod_delivery_t, whose []waiting) {
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	for i := range reports {
+		switch reports[i].kind {
+		case C.KPROD_KIND_RECORD, C.KPROD_KIND_BATCH, C.KPROD_KIND_OPERATION:
+			place := uint32(reports[i].tag)
+			whose[i] = t.places[place]
+			t.count(place, 1)
+		}
+	}
+}
+
+// atATime is how many reports are taken from the library in one call.
+const atATime = 1024
+
+// poll hands every outcome to whom it is for, until the producer is closed and nothing is left, and then destroys it.
+func (p *Producer) poll() {
+	defer close(p.ended)
+	reports := make([]C.kprod_delivery_t, atATime)
+	whose := make([]waiting, atATime)
+	for {
+		got := C.kprod_poll(p.producer, &reports[0], atATime, -1)
+		if got < 0 {
+			break
+		}
+		p.table.resolve(reports[:got], whose)
+		for i := range reports[:got] {
+			if reports[i].kind == C.KPROD_KIND_WRITABLE {
+				p.writable.ring()
+				continue
+			}
+			report, err := p.outcome(&reports[i])
+			whose[i].tell(int(reports[i].tag>>32), report, err)
+			whose[i] = waiting{}
+		}
+		p.polled.ring()
+	}
+	<-p.gate.empty
+	C.kprod_destroy(p.producer)
+}
+
+// outcome translates a report.
+func (p *Producer) outcome(of *C.kprod_delivery_t) (Report, error) {
+	report := Report{
+		Topic:          p.topics.name(uint32(of.topic)),
+		Partition:      int32(of.partition),
+		Offset:         int64(of.offset),
+		LogStartOffset: int64(of.log_start_offset),
+		Records:        int(of.count),
+		TimestampType:  TimestampType(of.timestamp_type),
+		timestamp:      int64(of.timestamp_ms),
+		flags:          uint32(of.flags),
+	}
+	if of.error == 0 {
+		return report, nil
+	}
+	return report, &Error{Code: Code(of.error), Message: p.detail(of), flags: uint32(of.flags)}
+}
+
+// detail is the message of a failed report. Records of a batch share it, so the last one is kept.
+func (p *Producer) detail(of *C.kprod_delivery_t) string {
+	if of.detail != 0 && of.detail == p.lastDetail {
+		return p.lastMessage
+	}
+	message := C.GoString(C.kprod_err_str(of.error))
+	var object *C.kprod_error_t
+	if of.detail != 0 && C.kprod_error_detail(p.producer, of.detail, &object) == 0 {
+		message = C.GoString(C.kprod_error_message(object))
+		C.kprod_error_free(object)
+		p.lastDetail, p.lastMessage = of.detail, message
+	}
+	return message
+}

@@ -1,0 +1,174 @@
+// Sending records one by one.
+
+package kprod
+
+// #include "bridge.h"
+//
+// #cgo noescape kprod_go_try_send
+// #cgo nocallback kprod_go_try_send
+import "C"
+
+import (
+	"context"
+	"sync"
+	"time"
+	"unsafe"
+)
+
+// Send sends a record without linger and waits for its outcome.
+//
+// It waits for metadata and for room up to max.block.ms. When ctx ends before the record is accepted, it is never sent;
+// afterwards it goes its way, and the error is an [ErrStillPending].
+func (p *Producer) Send(ctx context.Context, record *Record) (Report, error) {
+	answer := answers.Get().(chan Result)
+	if err := p.send(ctx, record, waiting{results: answer, left: 1}); err != nil {
+		answers.Put(answer)
+		return Report{}, err
+	}
+	if p.lingers {
+		p.hurry()
+	}
+	select {
+	case result := <-answer:
+		answers.Put(answer)
+		return result.Report, result.Err
+	case <-ctx.Done():
+		return Report{}, interrupted(ctx, ErrStillPending, "the record was accepted and has no outcome yet")
+	}
+}
+
+// answers has channels for those who wait in Send. One that was given up still gets its answer, so it does not return.
+var answers = sync.Pool{New: func() any { return make(chan Result, 1) }}
+
+// hurry sends everything that lingers.
+func (p *Producer) hurry() {
+	if p.gate.enter() {
+		C.kprod_flush(p.producer, 0, nil)
+		p.gate.leave()
+	}
+}
+
+// SendAsync sends a record and returns when it is accepted: it waits for metadata and for room until ctx ends and up to
+// max.block.ms. done gets the outcome, exactly once if and only if SendAsync returns nil, possibly before it returns;
+// nil is for those who do not care. See the package's notes on callbacks.
+func (p *Producer) SendAsync(ctx context.Context, record *Record, done func(Report, error)) error {
+	return p.send(ctx, record, waiting{done: done, left: 1})
+}
+
+// SendChan is SendAsync that puts the outcome into a channel, with the record. A channel without room holds up all
+// outcomes of the producer.
+func (p *Producer) SendChan(ctx context.Context, record *Record, results chan<- Result) error {
+	return p.send(ctx, record, waiting{results: results, record: record, left: 1})
+}
+
+// TrySend is SendAsync that never waits: without room it returns [ErrQueueFull], and a record of a topic that is not
+// known yet waits in buffer.memory.
+func (p *Producer) TrySend(record *Record, done func(Report, error)) error {
+	if !p.gate.enter() {
+		return refused(C.KPROD_ERR_CLOSED)
+	}
+	defer p.gate.leave()
+	topic, err := p.topic(record.Topic)
+	if err != nil {
+		return err
+	}
+	place := p.table.take(waiting{done: done, left: 1})
+	if code := p.try(topic, record, place); code != 0 {
+		p.table.give(place, 1)
+		return refused(code)
+	}
+	return nil
+}
+
+func (p *Producer) send(ctx context.Context, record *Record, who waiting) error {
+	if ctx.Err() != nil {
+		return interrupted(ctx, ErrTimedOut, "the record was not sent")
+	}
+	if !p.gate.enter() {
+		return refused(C.KPROD_ERR_CLOSED)
+	}
+	defer p.gate.leave()
+	topic, err := p.known(ctx, record.Topic)
+	if err != nil {
+		return err
+	}
+	place := p.table.take(who)
+	code := p.try(topic, record, place)
+	if code == 0 {
+		return nil
+	}
+	if err = refused(code); full(code) {
+		err = p.whenRoom(ctx, func() C.int32_t { return p.try(topic, record, place) })
+	}
+	if err != nil {
+		p.table.give(place, 1)
+	}
+	return err
+}
+
+// known gives a topic that the brokers have told about.
+func (p *Producer) known(ctx context.Context, name string) (*topic, error) {
+	topic, err := p.topic(name)
+	if err == nil && !topic.known.Load() {
+		_, err = p.partitionsFor(ctx, topic)
+	}
+	return topic, err
+}
+
+func (p *Producer) try(topic *topic, record *Record, place uint32) C.int32_t {
+	var headers []byte
+	if len(record.Headers) > 0 {
+		headers = appendHeaders(nil, record.Headers)
+	}
+	return C.kprod_go_try_send(p.producer, topic.handle, record.Partition.number(), record.timestamp(),
+		pointer(record.Key), length(record.Key), pointer(record.Value), length(record.Value),
+		pointer(headers), C.uint32_t(len(record.Headers)), tagOf(place, 0))
+}
+
+func pointer(bytes []byte) *C.uint8_t { return (*C.uint8_t)(unsafe.SliceData(bytes)) }
+
+// full tells whether a send was refused for want of room, which comes back.
+func full(code C.int32_t) bool {
+	return code == C.KPROD_ERR_QUEUE_FULL || code == C.KPROD_ERR_REPORT_QUEUE_FULL
+}
+
+// whenRoom tries again whenever there may be room, until ctx ends and for at most max.block.ms.
+func (p *Producer) whenRoom(ctx context.Context, try func() C.int32_t) error {
+	limit := time.NewTimer(p.maxBlock)
+	defer limit.Stop()
+	for {
+		code, err := p.tryThenWait(ctx, limit.C, try)
+		if !full(code) || err != nil {
+			return err
+		}
+	}
+}
+
+// tryThenWait listens before it tries, so that no room is missed.
+func (p *Producer) tryThenWait(ctx context.Context, limit <-chan time.Time, try func() C.int32_t) (C.int32_t, error) {
+	writable, polled := p.writable.listen(), p.polled.listen()
+	defer p.writable.done()
+	defer p.polled.done()
+	code := try()
+	switch code {
+	case 0:
+		return 0, nil
+	case C.KPROD_ERR_QUEUE_FULL:
+		polled = nil
+	case C.KPROD_ERR_REPORT_QUEUE_FULL:
+		writable = nil
+	default:
+		return code, refused(code)
+	}
+	select {
+	case <-writable:
+	case <-polled:
+	case <-limit:
+		return code, refused(code)
+	case <-ctx.Done():
+		return code, interrupted(ctx, ErrTimedOut, "there was no room for the record, and it was not sent")
+	case <-p.gate.shutting:
+		return code, refused(C.KPROD_ERR_CLOSED)
+	}
+	return code, nil
+}

@@ -1,0 +1,271 @@
+package kprod_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"kprod"
+	"kprod/mock"
+)
+
+func TestSendTellsWhereTheRecordStands(t *testing.T) {
+	producer := newProducer(t, newCluster(t, "greetings", 4), kprod.Config{"acks": "all"})
+	ctx := background(t)
+	at := time.UnixMilli(1_700_000_000_123)
+	for offset := range int64(3) {
+		report, err := producer.Send(ctx, &kprod.Record{
+			Topic: "greetings", Partition: kprod.To(2), Key: []byte{}, Value: []byte("hello"), Timestamp: at,
+			Headers: []kprod.Header{{Key: "a", Value: []byte("b")}, {Key: ""}, {Key: "a", Value: []byte{}}},
+		})
+		must(t, err)
+		if report.Topic != "greetings" || report.Partition != 2 || report.Offset != offset || report.Records != 1 {
+			t.Fatalf("%+v", report)
+		}
+		if !report.Timestamp().Equal(at) || report.TimestampType != kprod.CreateTime {
+			t.Fatalf("timestamp %v of type %v", report.Timestamp(), report.TimestampType)
+		}
+		if report.Persistence() != kprod.Persisted {
+			t.Fatal(report.Persistence())
+		}
+	}
+}
+
+func TestTheZeroRecordIsSentByThePartitionerAndNow(t *testing.T) {
+	producer := newProducer(t, newCluster(t, "t", 1), nil)
+	before := time.Now().Add(-time.Second)
+	report, err := producer.Send(background(t), &kprod.Record{Topic: "t"})
+	must(t, err)
+	if report.Timestamp().Before(before) || report.Partition != 0 {
+		t.Fatalf("%+v at %v", report, report.Timestamp())
+	}
+}
+
+func TestSendDoesNotLinger(t *testing.T) {
+	producer := newProducer(t, newCluster(t, "t", 1), kprod.Config{"linger.ms": "600000", "request.timeout.ms": "700000"})
+	_, err := producer.Send(background(t), &kprod.Record{Topic: "t"})
+	must(t, err)
+}
+
+func TestManyHeadersAndLargeOnes(t *testing.T) {
+	producer := newProducer(t, newCluster(t, "t", 1), nil)
+	record := kprod.Record{Topic: "t"}
+	for i := range 100 {
+		record.Headers = append(record.Headers, kprod.Header{Key: fmt.Sprint(i), Value: make([]byte, i*10)})
+	}
+	_, err := producer.Send(background(t), &record)
+	must(t, err)
+}
+
+func TestEachOfManyGoroutinesKeepsItsOrder(t *testing.T) {
+	const senders, each = 8, 2000
+	cluster := newCluster(t, "t", 3)
+	producer := newProducer(t, cluster, kprod.Config{"buffer.memory": "200000", "batch.size": "4000"})
+	ctx := background(t)
+	var reports [senders][each]atomic.Int32
+	var last [senders]int64
+	var outcomes, all sync.WaitGroup
+	outcomes.Add(senders * each)
+	for sender := range senders {
+		all.Add(1)
+		go func() {
+			defer all.Done()
+			for i := range each {
+				record := kprod.Record{Topic: "t", Partition: kprod.To(int32(sender % 3)), Value: make([]byte, 50)}
+				err := producer.SendAsync(ctx, &record, func(report kprod.Report, err error) {
+					defer outcomes.Done()
+					if err != nil || reports[sender][i].Add(1) != 1 || i > 0 && report.Offset <= last[sender] {
+						t.Errorf("record %d of %d: %+v, %v, after offset %d", i, sender, report, err, last[sender])
+					}
+					last[sender] = report.Offset
+				})
+				if err != nil {
+					t.Error(err)
+					outcomes.Done()
+				}
+			}
+		}()
+	}
+	all.Wait()
+	outcomes.Wait()
+	if got := records(t, cluster, "t", 3); got != senders*each {
+		t.Fatalf("%d records in the log", got)
+	}
+}
+
+func TestOutcomesOnAChannel(t *testing.T) {
+	producer := newProducer(t, newCluster(t, "t", 1), nil)
+	results := make(chan kprod.Result, 2)
+	first, second := &kprod.Record{Topic: "t"}, &kprod.Record{Topic: "t"}
+	must(t, producer.SendChan(background(t), first, results))
+	must(t, producer.SendChan(background(t), second, results))
+	for offset, record := range []*kprod.Record{first, second} {
+		result := receive(t, results)
+		if result.Err != nil || result.Record != record || result.Report.Offset != int64(offset) {
+			t.Fatalf("%+v", result)
+		}
+	}
+}
+
+func TestTrySendNeverWaits(t *testing.T) {
+	cluster := newCluster(t, "t", 1)
+	must(t, cluster.SetBroker(1, mock.Down))
+	producer := newProducer(t, cluster, kprod.Config{"buffer.memory": "100000", "batch.size": "10000"})
+	var delivered sync.WaitGroup
+	var failed atomic.Int32
+	accepted := 0
+	for ; ; accepted++ {
+		delivered.Add(1)
+		err := producer.TrySend(&kprod.Record{Topic: "t", Value: make([]byte, 5000)}, func(_ kprod.Report, err error) {
+			if err != nil {
+				failed.Add(1)
+			}
+			delivered.Done()
+		})
+		if err != nil {
+			delivered.Done()
+			if !wantCode(t, err, kprod.ErrQueueFull).Retriable() {
+				t.Fatal("not retriable")
+			}
+			break
+		}
+	}
+	must(t, cluster.SetBroker(1, mock.Up))
+	delivered.Wait()
+	if accepted < 5 || failed.Load() != 0 || records(t, cluster, "t", 1) != int64(accepted) {
+		t.Fatalf("%d accepted, %d failed", accepted, failed.Load())
+	}
+}
+
+// Fills buffer.memory of a producer whose broker does not answer; gives how many records that took.
+func fill(t *testing.T, producer *kprod.Producer) (accepted int) {
+	t.Helper()
+	for {
+		err := producer.TrySend(&kprod.Record{Topic: "t", Value: make([]byte, 5000)}, nil)
+		if err != nil {
+			wantCode(t, err, kprod.ErrQueueFull)
+			return accepted
+		}
+		accepted++
+	}
+}
+
+func TestCancelledBeforeAcceptanceIsNeverSent(t *testing.T) {
+	cluster := newCluster(t, "t", 1)
+	producer := newProducer(t, cluster, kprod.Config{"buffer.memory": "100000", "batch.size": "10000"})
+	_, err := producer.PartitionsFor(background(t), "t")
+	must(t, err)
+	must(t, cluster.SetBroker(1, mock.Down))
+	accepted := fill(t, producer)
+	never := func(kprod.Report, error) { t.Error("an outcome of a record that was refused") }
+
+	stopped, stop := context.WithCancel(background(t))
+	stop()
+	wantRefusal(t, producer.SendAsync(stopped, &kprod.Record{Topic: "t"}, never), context.Canceled)
+	late, cancel := context.WithTimeout(background(t), 20*time.Millisecond)
+	defer cancel()
+	wantRefusal(t, producer.SendAsync(late, &kprod.Record{Topic: "t", Value: make([]byte, 5000)}, never), context.DeadlineExceeded)
+	unknown, cancel := context.WithTimeout(background(t), 20*time.Millisecond)
+	defer cancel()
+	wantRefusal(t, producer.SendAsync(unknown, &kprod.Record{Topic: "unknown"}, never), context.DeadlineExceeded)
+
+	// A third one waits until there is room, and is sent.
+	third := make(chan error, 1)
+	go func() {
+		_, err := producer.Send(background(t), &kprod.Record{Topic: "t", Value: make([]byte, 5000)})
+		third <- err
+	}()
+	must(t, cluster.SetBroker(1, mock.Up))
+	must(t, receive(t, third))
+	must(t, producer.Flush(background(t)))
+	if got := records(t, cluster, "t", 1); got != int64(accepted)+1 {
+		t.Fatalf("%d records in the log, %d were accepted", got, accepted+1)
+	}
+}
+
+func wantRefusal(t *testing.T, err, cause error) {
+	t.Helper()
+	wantCode(t, err, kprod.ErrTimedOut)
+	if !errors.Is(err, cause) {
+		t.Fatalf("got %v, want %v", err, cause)
+	}
+}
+
+func TestWithoutRoomASendEndsAfterMaxBlock(t *testing.T) {
+	cluster := newCluster(t, "t", 1)
+	producer := newProducer(t, cluster, kprod.Config{"buffer.memory": "100000", "max.block.ms": "100"})
+	_, err := producer.PartitionsFor(background(t), "t")
+	must(t, err)
+	must(t, cluster.SetBroker(1, mock.Down))
+	fill(t, producer)
+	_, err = producer.Send(background(t), &kprod.Record{Topic: "t", Value: make([]byte, 5000)})
+	wantCode(t, err, kprod.ErrQueueFull)
+}
+
+func TestCancelledAfterAcceptanceIsSentAllTheSame(t *testing.T) {
+	cluster := newCluster(t, "t", 1)
+	producer := newProducer(t, cluster, nil)
+	_, err := producer.Send(background(t), &kprod.Record{Topic: "t"})
+	must(t, err)
+	must(t, cluster.Inject(mock.Fault{Kind: mock.Late, Delay: 300 * time.Millisecond}))
+	ctx, cancel := context.WithTimeout(background(t), 50*time.Millisecond)
+	defer cancel()
+	_, err = producer.Send(ctx, &kprod.Record{Topic: "t"})
+	wantCode(t, err, kprod.ErrStillPending)
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatal(err)
+	}
+	must(t, producer.Flush(background(t)))
+	if got := records(t, cluster, "t", 1); got != 2 {
+		t.Fatalf("%d records in the log", got)
+	}
+}
+
+func TestWhatIsWrongIsRefusedAtOnce(t *testing.T) {
+	producer := newProducer(t, newCluster(t, "t", 2), nil)
+	for _, wrong := range []struct {
+		record kprod.Record
+		code   kprod.Code
+	}{
+		{kprod.Record{Topic: "no/topic"}, kprod.ErrInvalidTopicException},
+		{kprod.Record{}, kprod.ErrInvalidTopicException},
+		{kprod.Record{Topic: "t", Partition: kprod.To(7)}, kprod.ErrUnknownPartition},
+		{kprod.Record{Topic: "t", Partition: kprod.To(-1)}, kprod.ErrInvalidArg},
+		{kprod.Record{Topic: "t", Value: make([]byte, 2<<20)}, kprod.ErrRecordTooLarge},
+		{kprod.Record{Topic: "t", Timestamp: time.UnixMilli(-1)}, kprod.ErrInvalidTimestampArg},
+	} {
+		_, err := producer.Send(background(t), &wrong.record)
+		wantCode(t, err, wrong.code)
+	}
+}
+
+func TestABrokersRefusalIsAnErrorThatTellsItAll(t *testing.T) {
+	cluster := newCluster(t, "secrets", 1)
+	producer := newProducer(t, cluster, nil)
+	must(t, cluster.Inject(mock.Fault{Kind: mock.Fail, Error: kprod.ErrTopicAuthorizationFailed}))
+	_, err := producer.Send(background(t), &kprod.Record{Topic: "secrets"})
+	failure := wantCode(t, err, kprod.ErrTopicAuthorizationFailed)
+	if failure.Retriable() || failure.Fatal() || failure.Abortable() || failure.Persistence() != kprod.NotPersisted {
+		t.Fatalf("%+v", failure)
+	}
+	if !strings.Contains(failure.Message, "secrets") {
+		t.Fatalf("the message does not name the topic: %s", failure.Message)
+	}
+}
+
+func TestRetriesAreTheLibrarysBusiness(t *testing.T) {
+	cluster := newCluster(t, "t", 1)
+	producer := newProducer(t, cluster, nil)
+	must(t, cluster.Inject(mock.Fault{Kind: mock.Fail, Error: kprod.ErrNotEnoughReplicas, Times: 3}))
+	must(t, cluster.Inject(mock.Fault{Kind: mock.Cut, Times: 2}))
+	report, err := producer.Send(background(t), &kprod.Record{Topic: "t"})
+	must(t, err)
+	if report.Offset != 0 {
+		t.Fatalf("%+v", report)
+	}
+}

@@ -1,0 +1,104 @@
+// Topics by name and by the library's handle, looked up without a lock.
+
+package kprod
+
+// #include <kprod.h>
+import "C"
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"unsafe"
+)
+
+// topic is a topic that was sent to.
+type topic struct {
+	name   string
+	handle C.uint32_t
+	// known is set once the brokers told its partitions.
+	known atomic.Bool
+}
+
+// topics is replaced as a whole by whoever adds to it. Topics are never removed, as in the library.
+type topics struct {
+	adding sync.Mutex
+	names  atomic.Pointer[map[string]*topic]
+	// byHandle has a nil at 0, which is no handle.
+	byHandle atomic.Pointer[[]*topic]
+}
+
+func (t *topics) name(handle uint32) string {
+	all := t.byHandle.Load()
+	if all == nil || int(handle) >= len(*all) || (*all)[handle] == nil {
+		return ""
+	}
+	return (*all)[handle].name
+}
+
+// topic gives a topic by its name.
+func (p *Producer) topic(name string) (*topic, error) {
+	if names := p.topics.names.Load(); names != nil {
+		if found := (*names)[name]; found != nil {
+			return found, nil
+		}
+	}
+	return p.topics.add(p.producer, name)
+}
+
+func (t *topics) add(producer *C.kprod_producer_t, name string) (*topic, error) {
+	t.adding.Lock()
+	defer t.adding.Unlock()
+	names := map[string]*topic{}
+	if old := t.names.Load(); old != nil {
+		if found := (*old)[name]; found != nil {
+			return found, nil
+		}
+		for name, known := range *old {
+			names[name] = known
+		}
+	}
+	var handle C.uint32_t
+	bytes := []byte(name + "\x00")
+	code := C.kprod_topic(producer, (*C.char)(unsafe.Pointer(&bytes[0])), C.int64_t(len(name)), &handle)
+	if code != 0 {
+		return nil, refused(code)
+	}
+	added := &topic{name: string(bytes[:len(name)]), handle: handle}
+	names[added.name] = added
+	byHandle := make([]*topic, len(names)+1)
+	for _, known := range names {
+		for int(known.handle) >= len(byHandle) {
+			byHandle = append(byHandle, nil)
+		}
+		byHandle[known.handle] = known
+	}
+	t.byHandle.Store(&byHandle)
+	t.names.Store(&names)
+	return added, nil
+}
+
+// PartitionsFor tells how many partitions a topic has, and asks the brokers if that is not known yet, for up to
+// max.block.ms.
+func (p *Producer) PartitionsFor(ctx context.Context, name string) (int, error) {
+	if !p.gate.enter() {
+		return 0, refused(C.KPROD_ERR_CLOSED)
+	}
+	defer p.gate.leave()
+	topic, err := p.topic(name)
+	if err != nil {
+		return 0, err
+	}
+	return p.partitionsFor(ctx, topic)
+}
+
+func (p *Producer) partitionsFor(ctx context.Context, topic *topic) (int, error) {
+	report, err := p.operation(ctx, "PartitionsFor", func(tag C.uint64_t) C.int32_t {
+		return C.kprod_partitions_for_async(p.producer, topic.handle, tag)
+	})
+	if err != nil {
+		return 0, err
+	}
+	topic.known.Store(true)
+	return report.Records, nil
+}
