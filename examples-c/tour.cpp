@@ -62,6 +62,30 @@ void errors(kprod::producer &producer)
     }
 }
 
+// A batch filled by hand, for one partition.
+void own_batch(kprod::producer &producer)
+{
+    auto batch = producer.create_batch().value();
+    for (int i = 0; i < 100 && batch.append(kprod::record().value(std::to_string(i))); i++)
+        continue; // until it is full, which closes it
+    const auto topic = producer.topic("numbers").value();
+    const auto report = producer.send_batch_async(batch, topic, 0, 60s).get().value();
+    std::cout << report.count << " records in a batch\n";
+}
+
+// A transaction that is aborted when its scope ends, unless it was committed. It needs a producer with a
+// transactional.id.
+void transaction(kprod::config config)
+{
+    auto producer = kprod::producer::create(config.set("transactional.id", "tour-1")).value();
+    auto transaction = producer.begin_transaction(60s).value();
+    producer.send(kprod::record("greetings").value("one")).value();
+    producer.send(kprod::record("greetings").value("two")).value();
+    transaction.commit(60s).value();
+    producer.close(60s).value();
+    std::cout << "committed\n";
+}
+
 } // namespace
 
 int main(int argc, char **argv)
@@ -74,6 +98,8 @@ try {
     send_and_wait(producer);
     high_rate(producer);
     errors(producer);
+    own_batch(producer);
+    transaction(configuration(argv[1]));
     producer.close(60s).value(); // sends what is left; the destructor alone would drop it
     return EXIT_SUCCESS;
 } catch (const kprod::exception &failure) {

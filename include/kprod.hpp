@@ -10,9 +10,11 @@
 #ifndef KPROD_HPP
 #define KPROD_HPP
 
+#include <kprod/batch.hpp>
 #include <kprod/config.hpp>
 #include <kprod/producer.hpp>
 #include <kprod/record.hpp>
 #include <kprod/result.hpp>
+#include <kprod/transaction.hpp>
 
 #endif

@@ -26,7 +26,7 @@ static inline void kprod_go_headers(const uint8_t *bytes, uint32_t count, kprod_
     }
 }
 
-/* A record as kprod_try_send wants it. `few` has room for KPROD_GO_HEADERS; 0 when there is no
+/* A record as kprod_try_send and kprod_batch_append want it. `few` has room for KPROD_GO_HEADERS; 0 when there is no
  * memory for more. */
 static inline int kprod_go_record(kprod_record_t *record, int64_t timestamp_ms, const uint8_t *key, int64_t key_len,
                                   const uint8_t *value, int64_t value_len, const uint8_t *header_bytes,
@@ -68,6 +68,20 @@ static inline int32_t kprod_go_try_send(kprod_producer_t *producer, uint32_t top
     record.partition = partition;
     record.tag = tag;
     int32_t code = kprod_try_send(producer, &record);
+    kprod_go_free(&record);
+    return code;
+}
+
+static inline int32_t kprod_go_batch_append(kprod_batch_t *batch, int64_t timestamp_ms, const uint8_t *key,
+                                            int64_t key_len, const uint8_t *value, int64_t value_len,
+                                            const uint8_t *header_bytes, uint32_t header_count,
+                                            kprod_batch_append_t *appended)
+{
+    kprod_record_t record;
+    kprod_header_t few[KPROD_GO_HEADERS];
+    if (!kprod_go_record(&record, timestamp_ms, key, key_len, value, value_len, header_bytes, header_count, few))
+        return KPROD_ERR_OUT_OF_MEMORY;
+    int32_t code = kprod_batch_append(batch, &record, appended);
     kprod_go_free(&record);
     return code;
 }

@@ -85,6 +85,75 @@ func ExampleProducer_SendAsync() {
 	// Output: 100000 delivered, 0 failed
 }
 
+// Filling a batch by hand and sending it to a partition.
+func ExampleBatch() {
+	cluster := exampleCluster()
+	defer cluster.Close()
+	producer, err := kprod.New(kprod.Config{"bootstrap.servers": cluster.Bootstrap()})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer producer.Close(context.Background())
+
+	batch, err := producer.NewBatch()
+	if err != nil {
+		log.Fatal(err)
+	}
+	for i := 0; ; i++ {
+		_, err := batch.Append(&kprod.Record{Value: strconv.AppendInt(nil, int64(i), 10)})
+		if errors.Is(err, kprod.ErrBatchFull) || i == 100 {
+			break
+		}
+		if err != nil {
+			log.Fatal(err)
+		}
+	}
+	report, err := batch.Send(context.Background(), "numbers", 0)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(report.Records > 0, "from offset", report.Offset)
+	// Output: true from offset 0
+}
+
+// Records and the offsets that they were made of, committed together.
+func ExampleProducer_Transact() {
+	cluster := exampleCluster()
+	defer cluster.Close()
+	if err := cluster.CreateTopic("original", 1); err != nil {
+		log.Fatal(err)
+	}
+	producer, err := kprod.New(kprod.Config{
+		"bootstrap.servers": cluster.Bootstrap(),
+		"transactional.id":  "copier-1",
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer producer.Close(context.Background())
+
+	ctx := context.Background()
+	err = producer.Transact(ctx, func(transaction *kprod.Transaction) error {
+		for _, text := range []string{"a", "b"} {
+			if err := producer.SendAsync(ctx, &kprod.Record{Topic: "copy", Value: []byte(text)}, nil); err != nil {
+				return err // aborts
+			}
+		}
+		consumed := []kprod.Offset{{Topic: "original", Partition: 0, Offset: 2, LeaderEpoch: -1}}
+		return transaction.SendOffsets(ctx, consumed, kprod.Group{ID: "copiers", Generation: -1})
+	})
+	var failure *kprod.Error
+	switch {
+	case err == nil:
+		fmt.Println("committed")
+	case errors.As(err, &failure) && failure.Fatal():
+		fmt.Println("another producer took over:", err)
+	default:
+		fmt.Println("aborted:", err)
+	}
+	// Output: committed
+}
+
 // Telling what to do from an error.
 func ExampleError() {
 	cluster := exampleCluster()

@@ -2,7 +2,9 @@
 #ifndef KPROD_PRODUCER_HPP
 #define KPROD_PRODUCER_HPP
 
+#include <kprod/batch.hpp>
 #include <kprod/config.hpp>
+#include <kprod/transaction.hpp>
 
 #include <algorithm>
 #include <array>
@@ -125,6 +127,55 @@ public:
     template <class Container> accepted send_many(const Container &records)
     {
         return send_many(records.data(), records.size());
+    }
+
+    // A batch to fill, of batch.size at most.
+    result<batch> create_batch()
+    {
+        kprod_batch_t *handle = nullptr;
+        auto done =
+            detail::checked_call([&](kprod_error_t **err) { return ::kprod_create_batch(c(), &handle, err); });
+        if (!done)
+            return done.error();
+        return batch(handle);
+    }
+    // Waits until the partition's batch before it is on its way. The one outcome has the tag, KPROD_KIND_BATCH and the
+    // first record's offset. Refused, the batch is as it was.
+    result<void> send_batch(batch &batch, kprod::topic topic, std::int32_t partition, std::uint64_t tag,
+                            timeout limit = {})
+    {
+        return detail::checked(::kprod_send_batch(c(), batch.c(), topic.handle(), partition, tag, limit.ms()));
+    }
+    // Never waits.
+    result<void> try_send_batch(batch &batch, kprod::topic topic, std::int32_t partition, std::uint64_t tag)
+    {
+        return detail::checked(::kprod_try_send_batch(c(), batch.c(), topic.handle(), partition, tag));
+    }
+    // As send_batch, but the outcome goes to function(const report &).
+    template <class Function, class = std::enable_if_t<std::is_invocable_v<Function, const report &>>>
+    result<void> send_batch(batch &batch, kprod::topic topic, std::int32_t partition, Function &&function,
+                            timeout limit = {})
+    {
+        return detail::with_callback(home_.get(), std::forward<Function>(function), [&](auto open, auto context) {
+            return ::kprod_send_batch_with_callback(c(), batch.c(), topic.handle(), partition, limit.ms(), open,
+                                                    context);
+        });
+    }
+    // As send_batch, but the outcome is the future's.
+    std::future<result<report>> send_batch_async(batch &batch, kprod::topic topic, std::int32_t partition,
+                                                 timeout limit = {})
+    {
+        return promised(
+            [&](auto function) { return send_batch(batch, topic, partition, std::move(function), limit); });
+    }
+
+    // Begins a transaction, which needs a transactional.id; the first one waits until that is this producer's alone.
+    result<transaction> begin_transaction(timeout limit = {})
+    {
+        auto begun = call(::kprod_begin_transaction, limit);
+        if (!begun)
+            return begun.error();
+        return transaction(c());
     }
 
     // Takes up to count reports, and waits for the first: how many there were, 0 when the time passed (never, unless

@@ -1,0 +1,70 @@
+// Transactions end with their scope.
+#include "check.hpp"
+
+#include <atomic>
+
+static kprod::producer transactional(const mock_cluster &cluster)
+{
+    auto config = cluster.config();
+    config.set("transactional.id", "a");
+    return kprod::producer::create(config).value();
+}
+
+static void a_transaction_is_committed()
+{
+    const mock_cluster cluster("t");
+    auto producer = transactional(cluster);
+    auto transaction = producer.begin_transaction(patience).value();
+    auto outcome = producer.send_async(kprod::record("t").value("v"));
+    const auto group = kprod::group_metadata("group").member("member", 3).instance("instance");
+    CHECK(group.generation_id == 3 && group.group_instance_id_len == 8);
+    transaction.send_offsets({kprod::group_offset("t", 0, 5, "m")}, kprod::group_metadata("group"), patience)
+        .value();
+    CHECK(transaction.is_open());
+    transaction.commit(patience).value();
+    CHECK(!transaction.is_open() && outcome.get().value().is_ok());
+    CHECK_ERROR(KPROD_ERR_ILLEGAL_STATE, transaction.commit());
+    CHECK_ERROR(KPROD_ERR_ILLEGAL_STATE, transaction.abort());
+}
+
+static void a_scope_that_ends_early_aborts()
+{
+    const mock_cluster cluster("t");
+    auto producer = transactional(cluster);
+    std::atomic<std::int32_t> code{0};
+    try {
+        auto transaction = producer.begin_transaction(patience).value();
+        CHECK(producer.partitions_for(producer.topic("t").value(), patience));
+        CHECK(kprod_mock_set_leader(cluster.c(), "t", 0, -1) == 0); // so that the record is still here
+        producer.send(kprod::record("t"), [&](const kprod::report &report) { code = report.error; }).value();
+        producer.send(kprod::record("t").partition(9)).value(); // throws
+    } catch (const kprod::exception &thrown) {
+        CHECK(thrown.error().code() == KPROD_ERR_UNKNOWN_PARTITION);
+    }
+    CHECK(kprod_mock_set_leader(cluster.c(), "t", 0, 1) == 0);
+    auto next = producer.begin_transaction(patience).value(); // and so the first has ended
+    auto moved = std::move(next);
+    CHECK(!next.is_open() && moved.is_open());
+    moved.abort(patience).value();
+    producer.close(patience).value();
+    CHECK(code == KPROD_ERR_ABORTED);
+}
+
+static void a_failed_record_fails_the_commit()
+{
+    const mock_cluster cluster("t");
+    auto producer = transactional(cluster);
+    auto transaction = producer.begin_transaction(patience).value();
+    cluster.fail(KPROD_ERR_TOPIC_AUTHORIZATION_FAILED);
+    producer.send(kprod::record("t")).value();
+    auto commit = transaction.commit(patience);
+    CHECK(!commit && commit.error().is_abortable());
+    transaction.abort(patience).value();
+}
+
+int main()
+{
+    a_transaction_is_committed();
+    a_scope_that_ends_early_aborts();
+    a_failed_record_fails_the_commit();
+}
