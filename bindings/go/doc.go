@@ -16,6 +16,7 @@
 //   - [Producer.SendAsync] and [Producer.SendChan] return when the record is accepted; the outcome goes to a function or
 //     a channel.
 //   - [Producer.TrySend] is SendAsync that never waits.
+//   - [Producer.SendMany] and a [Pack] hand over many records in one call, which is the quickest.
 //   - A [Batch] is filled by its user and sent as it is.
 //
 // What is sent between [Producer.Begin] and [Transaction.Commit] becomes visible together, or not at all;

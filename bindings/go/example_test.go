@@ -85,6 +85,42 @@ func ExampleProducer_SendAsync() {
 	// Output: 100000 delivered, 0 failed
 }
 
+// The quickest way: records are collected, then handed over in one call.
+func ExamplePack() {
+	cluster := exampleCluster()
+	defer cluster.Close()
+	producer, err := kprod.New(kprod.Config{"bootstrap.servers": cluster.Bootstrap(), "linger.ms": "5"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer producer.Close(context.Background())
+
+	ctx := context.Background()
+	delivered := 0 // counted by one goroutine, and read after Flush
+	pack := producer.NewPack()
+	for range 10 {
+		pack.Reset()
+		for i := range 500 {
+			if err := pack.Append(&kprod.Record{Topic: "numbers", Value: []byte{byte(i)}}); err != nil {
+				log.Fatal(err)
+			}
+		}
+		accepted, err := pack.Send(ctx, func(number int, report kprod.Report, err error) {
+			if err == nil {
+				delivered++
+			}
+		})
+		if err != nil {
+			log.Fatalf("record %d and those behind it were refused: %v", accepted, err)
+		}
+	}
+	if err := producer.Flush(ctx); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(delivered, "delivered")
+	// Output: 5000 delivered
+}
+
 // Filling a batch by hand and sending it to a partition.
 func ExampleBatch() {
 	cluster := exampleCluster()

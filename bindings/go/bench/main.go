@@ -26,14 +26,15 @@ type load struct {
 }
 
 var contestants = map[string]func(load) (contestant, error){
-	"kprod":     newKprod,
-	"franz-go":  newFranz,
-	"confluent": newConfluent,
+	"kprod":        newKprodSingle,
+	"kprod-packed": newKprodPacked,
+	"franz-go":     newFranz,
+	"confluent":    newConfluent,
 }
 
 func main() {
 	var with load
-	client := flag.String("client", "", "kprod, franz-go or confluent")
+	client := flag.String("client", "", "kprod, kprod-packed, franz-go or confluent")
 	flag.StringVar(&with.bootstrap, "bootstrap", "", "the broker")
 	flag.StringVar(&with.topic, "topic", "bench", "the topic")
 	flag.IntVar(&with.batchSize, "batch-size", 64<<10, "batch.size in bytes; 0: the client's own")

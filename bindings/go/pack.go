@@ -1,0 +1,175 @@
+// Many records handed over in one call.
+
+package kprod
+
+// #include "bridge.h"
+//
+// #cgo noescape kprod_go_send_packed
+// #cgo nocallback kprod_go_send_packed
+import "C"
+
+import (
+	"context"
+	"math"
+	"sync"
+)
+
+// Pack collects records, of any topics, to be handed over in one call: a copy of their bytes and no more for each of
+// them. It may be used again after it was sent. One goroutine uses it at a time.
+type Pack struct {
+	producer *Producer
+	bytes    []byte
+	records  []C.kprod_go_packed_t
+	unknown  map[*topic]struct{}
+}
+
+// NewPack makes an empty Pack.
+func (p *Producer) NewPack() *Pack { return &Pack{producer: p, bytes: someBytes()} }
+
+// someBytes are never at nil, which C would take for a missing key or value.
+func someBytes() []byte { return make([]byte, 0, 512) }
+
+// Len is the number of records.
+func (k *Pack) Len() int { return len(k.records) }
+
+// Size is the number of their bytes.
+func (k *Pack) Size() int { return len(k.bytes) }
+
+// Reset empties the pack and keeps its memory.
+func (k *Pack) Reset() {
+	k.bytes = k.bytes[:0]
+	k.records = k.records[:0]
+	clear(k.unknown)
+}
+
+// maxPack is as far as a record's place in a pack can be told.
+const maxPack = math.MaxInt32
+
+// Append copies a record into the pack. On an error, of which a topic's name or too many bytes (2 GiB) may be the
+// reason, nothing is appended.
+func (k *Pack) Append(record *Record) error {
+	if !k.producer.gate.enter() {
+		return refused(C.KPROD_ERR_CLOSED)
+	}
+	defer k.producer.gate.leave()
+	return k.append(record)
+}
+
+func (k *Pack) append(record *Record) error {
+	to, err := k.producer.topic(record.Topic)
+	if err != nil {
+		return err
+	}
+	start := len(k.bytes)
+	k.bytes = append(append(k.bytes, record.Key...), record.Value...)
+	if len(record.Headers) > 0 {
+		k.bytes = appendHeaders(k.bytes, record.Headers)
+	}
+	if len(k.bytes) > maxPack {
+		k.bytes = k.bytes[:start]
+		return invalid("a pack holds at most %d bytes: send it, then append the record", maxPack)
+	}
+	if !to.known.Load() {
+		if k.unknown == nil {
+			k.unknown = map[*topic]struct{}{}
+		}
+		k.unknown[to] = struct{}{}
+	}
+	k.records = append(k.records, C.kprod_go_packed_t{
+		timestamp_ms: record.timestamp(),
+		topic:        to.handle,
+		partition:    record.Partition.number(),
+		offset:       C.uint32_t(start),
+		key_len:      C.int32_t(length(record.Key)),
+		value_len:    C.int32_t(length(record.Value)),
+		header_count: C.uint32_t(len(record.Headers)),
+	})
+	return nil
+}
+
+// Send hands the records over, in their order, and returns when all are accepted: it waits for metadata and for room
+// until ctx ends and up to max.block.ms. accepted is how many of them, from the first, were: on an error those behind
+// are refused, and the error tells why the first of them was. done gets the outcome of each accepted record, with its
+// number; nil is for those who do not care. The pack keeps its records until Reset.
+func (k *Pack) Send(ctx context.Context, done func(number int, report Report, err error)) (accepted int, err error) {
+	p := k.producer
+	if ctx.Err() != nil {
+		return 0, interrupted(ctx, ErrTimedOut, "the records were not sent")
+	}
+	if !p.gate.enter() {
+		return 0, refused(C.KPROD_ERR_CLOSED)
+	}
+	defer p.gate.leave()
+	if len(k.records) == 0 {
+		return 0, nil
+	}
+	for topic := range k.unknown {
+		if _, err := p.partitionsFor(ctx, topic); err != nil {
+			return 0, err
+		}
+		delete(k.unknown, topic)
+	}
+	if done == nil {
+		done = func(int, Report, error) {}
+	}
+	place := p.table.take(waiting{many: done, left: uint32(len(k.records))})
+	for i := range k.records {
+		k.records[i].tag = tagOf(place, i)
+	}
+	try := func() C.int32_t {
+		var why C.int32_t
+		got := C.kprod_go_send_packed(p.producer, pointer(k.bytes),
+			&k.records[accepted], C.uint64_t(len(k.records)-accepted), &why)
+		accepted += int(got)
+		return why
+	}
+	code := try()
+	if full(code) {
+		err = p.whenRoom(ctx, try)
+	} else if code != 0 {
+		err = refused(code)
+	}
+	if left := len(k.records) - accepted; left > 0 {
+		p.table.give(place, left)
+	}
+	return accepted, err
+}
+
+// packs has those of SendMany.
+var packs = sync.Pool{New: func() any { return &Pack{bytes: someBytes()} }}
+
+// packAtATime is how many bytes SendMany copies before it hands them over.
+const packAtATime = 256 << 10
+
+// SendMany sends records as a [Pack] does, and spares its user the Pack.
+func (p *Producer) SendMany(ctx context.Context, records []Record,
+	done func(number int, report Report, err error)) (accepted int, err error) {
+	pack := packs.Get().(*Pack)
+	defer packs.Put(pack)
+	pack.producer = p
+	defer func() { pack.Reset(); pack.producer = nil }()
+	for first := 0; first < len(records); {
+		pack.Reset()
+		next := first
+		for ; next < len(records) && pack.Size() < packAtATime; next++ {
+			if err = pack.Append(&records[next]); err != nil {
+				break
+			}
+		}
+		from := first
+		got, refusal := pack.Send(ctx, func(number int, report Report, err error) {
+			if done != nil {
+				done(from+number, report, err)
+			}
+		})
+		accepted += got
+		if refusal != nil {
+			return accepted, refusal
+		}
+		if err != nil {
+			return accepted, err
+		}
+		first = next
+	}
+	return accepted, nil
+}
