@@ -42,12 +42,16 @@ string(REPLACE ";" "\n" public_lines "${public_functions}")
 file(GENERATE OUTPUT ${public_list} CONTENT "${public_lines}\n")
 
 # Groups are dissolved: their members become local here, and a second library made with Rust must not displace them.
+# The second pass drops what the first one left unused: weak references that objcopy would turn into ones that must be
+# met, also for the other objects of a program.
 # The bitcode of Rust's standard library was needed until now, and joined into one object it confuses LLVM's tools.
 set(KPROD_OBJECT ${CMAKE_CURRENT_BINARY_DIR}/engine/kprod.o)
 add_custom_command(
     OUTPUT ${KPROD_OBJECT}
     COMMAND ${CMAKE_LINKER} -r --gc-sections --force-group-allocation ${undefined_options}
-            -o ${KPROD_OBJECT} ${engine_archive}
+            -o ${KPROD_OBJECT}.all ${engine_archive}
+    COMMAND ${CMAKE_LINKER} -r -o ${KPROD_OBJECT} ${KPROD_OBJECT}.all
+    COMMAND ${CMAKE_COMMAND} -E rm ${KPROD_OBJECT}.all
     COMMAND ${CMAKE_OBJCOPY} --keep-global-symbols=${public_list}
             --remove-section=.llvmbc --remove-section=.llvmcmd ${KPROD_OBJECT}
     DEPENDS ${engine_archive} ${version_map} ${public_list}
