@@ -12,15 +12,26 @@ else()
     set(profile_dir ${KPROD_CARGO_PROFILE})
 endif()
 
+# For another machine: its name for Rust, beside CMake's own settings for cross compiling.
+set(KPROD_RUST_TARGET "" CACHE STRING "What cargo compiles for, if not for this machine: aarch64-unknown-linux-gnu")
+set(cargo ${KPROD_CARGO})
+set(cargo_target)
+set(built ${target_dir}/${profile_dir}/libkprod.a)
+if(KPROD_RUST_TARGET)
+    set(cargo ${CMAKE_COMMAND} -E env TARGET_CC=${CMAKE_C_COMPILER} TARGET_AR=${CMAKE_AR} ${KPROD_CARGO})
+    set(cargo_target --target ${KPROD_RUST_TARGET})
+    set(built ${target_dir}/${KPROD_RUST_TARGET}/${profile_dir}/libkprod.a)
+endif()
+
 # Everything but this crate's sources is pinned by Cargo.lock.
 file(GLOB_RECURSE engine_sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/src/*.rs)
 set(engine_archive ${CMAKE_CURRENT_BINARY_DIR}/engine/libkprod-engine.a)
 add_custom_command(
     OUTPUT ${engine_archive}
     # As a staticlib alone: a crate that is also an rlib loses fat LTO.
-    COMMAND ${KPROD_CARGO} rustc --profile ${KPROD_CARGO_PROFILE} --locked --lib --crate-type staticlib
-            --manifest-path ${CMAKE_CURRENT_SOURCE_DIR}/Cargo.toml --target-dir ${target_dir}
-    COMMAND ${CMAKE_COMMAND} -E copy ${target_dir}/${profile_dir}/libkprod.a ${engine_archive}
+    COMMAND ${cargo} rustc --profile ${KPROD_CARGO_PROFILE} --locked --lib --crate-type staticlib
+            --manifest-path ${CMAKE_CURRENT_SOURCE_DIR}/Cargo.toml --target-dir ${target_dir} ${cargo_target}
+    COMMAND ${CMAKE_COMMAND} -E copy ${built} ${engine_archive}
     DEPENDS ${engine_sources} ${CMAKE_CURRENT_SOURCE_DIR}/Cargo.toml ${CMAKE_CURRENT_SOURCE_DIR}/Cargo.lock
     WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}
     COMMENT "Compiling the engine (cargo, profile ${KPROD_CARGO_PROFILE})"
