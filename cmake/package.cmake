@@ -1,6 +1,5 @@
 # What `cpack` makes: the Debian packages libkprod0 and libkprod-dev, and an archive of everything. script/package
 # chooses the layout and the linker for each.
-option(KPROD_DEBIAN "Lay files out as Debian's packages have them" OFF)
 set(KPROD_NOTICES "" CACHE FILEPATH "The licences of what is linked in, to be installed with it")
 set(KPROD_ZIG "" CACHE FILEPATH "Zig, to link the shared library for another glibc than this machine's")
 set(KPROD_GLIBC 2.28 CACHE STRING "The oldest glibc for a library that is linked with Zig")
@@ -40,7 +39,8 @@ of it. It has a C interface with stable, versioned symbols, and needs no JVM.")
 set(CPACK_DEBIAN_RUNTIME_PACKAGE_NAME ${runtime_package})
 set(CPACK_DEBIAN_RUNTIME_PACKAGE_SECTION libs)
 set(CPACK_DEBIAN_RUNTIME_PACKAGE_SHLIBDEPS ON)
-set(CPACK_DEBIAN_RUNTIME_PACKAGE_CONTROL_EXTRA ${CMAKE_CURRENT_BINARY_DIR}/debian/symbols)
+set(CPACK_DEBIAN_RUNTIME_PACKAGE_CONTROL_EXTRA
+    ${CMAKE_CURRENT_BINARY_DIR}/debian/symbols ${CMAKE_CURRENT_BINARY_DIR}/debian/triggers)
 set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS ON)
 set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS_POLICY ">=")
 set(CPACK_COMPONENT_RUNTIME_DESCRIPTION "${about}")
@@ -72,11 +72,29 @@ foreach(line IN LISTS lines)
 endforeach()
 file(WRITE ${CMAKE_CURRENT_BINARY_DIR}/debian/symbols "${symbols}")
 
-if(KPROD_NOTICES AND KPROD_DEBIAN)
-    install(FILES ${KPROD_NOTICES} DESTINATION share/doc/${runtime_package} RENAME copyright COMPONENT runtime)
-    install(FILES ${KPROD_NOTICES} DESTINATION share/doc/libkprod-dev RENAME copyright COMPONENT dev)
+file(WRITE ${CMAKE_CURRENT_BINARY_DIR}/debian/triggers "activate-noawait ldconfig\n")
+
+# What each Debian package has in its directory of documents.
+function(debian_documents package component)
+    install(FILES ${changelog} ${debian_changelog} DESTINATION share/doc/${package} COMPONENT ${component})
+    install(FILES ${KPROD_NOTICES} DESTINATION share/doc/${package} RENAME copyright COMPONENT ${component})
+endfunction()
+
+if(KPROD_DEBIAN)
+    find_program(GZIP gzip REQUIRED)
+    set(changelog ${CMAKE_CURRENT_BINARY_DIR}/debian/changelog.gz)
+    set(debian_changelog ${CMAKE_CURRENT_BINARY_DIR}/debian/changelog.Debian.gz)
+    string(TIMESTAMP now "%a, %d %b %Y %H:%M:%S +0000" UTC)
+    file(WRITE ${CMAKE_CURRENT_BINARY_DIR}/debian/changelog.Debian
+        "libkprod (${PROJECT_VERSION}-${CPACK_DEBIAN_PACKAGE_RELEASE}) unstable; urgency=medium\n\n"
+        "  * This version; see changelog.gz.\n\n -- ${CPACK_PACKAGE_CONTACT}  ${now}\n")
+    configure_file(CHANGELOG.md ${CMAKE_CURRENT_BINARY_DIR}/debian/changelog COPYONLY)
+    execute_process(COMMAND ${GZIP} -9nf changelog changelog.Debian
+        WORKING_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/debian COMMAND_ERROR_IS_FATAL ANY)
+    debian_documents(${runtime_package} runtime)
+    debian_documents(libkprod-dev dev)
 elseif(KPROD_NOTICES)
-    install(FILES ${KPROD_NOTICES} DESTINATION ${CMAKE_INSTALL_DOCDIR} RENAME NOTICES COMPONENT runtime)
+    install(FILES ${KPROD_NOTICES} DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT runtime)
 endif()
 
 include(CPack)
