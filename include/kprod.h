@@ -1338,6 +1338,52 @@ typedef struct kprod_record_t {
 typedef void (*kprod_record_fn)(uint64_t context, const struct kprod_delivery_t *report);
 
 /**
+ * One record of kprod_send_packed: where its bytes lie in the buffer. The caller owns it; borrowed for the call.
+ */
+typedef struct kprod_packed_t {
+    /**
+     * The caller's word for the record: comes back in its report.
+     */
+    uint64_t tag;
+    /**
+     * Milliseconds since the epoch, or KPROD_TIMESTAMP_NOW.
+     */
+    int64_t timestamp_ms;
+    /**
+     * The topic's handle from kprod_topic.
+     */
+    uint32_t topic;
+    /**
+     * The partition, or KPROD_PARTITION_UNASSIGNED.
+     */
+    int32_t partition;
+    /**
+     * Where the record's bytes begin in the buffer.
+     */
+    uint32_t offset;
+    /**
+     * The key's length, or KPROD_NULL for no key.
+     */
+    int32_t key_len;
+    /**
+     * The value's length, or KPROD_NULL for no value (a tombstone).
+     */
+    int32_t value_len;
+    /**
+     * The bytes of all headers with their lengths.
+     */
+    uint32_t headers_len;
+    /**
+     * The number of headers.
+     */
+    uint32_t header_count;
+    /**
+     * Must be 0.
+     */
+    uint32_t reserved;
+} kprod_packed_t;
+
+/**
  * What kprod_batch_append says of the record that it took. The memory is the caller's.
  */
 typedef struct kprod_batch_append_t {
@@ -2196,6 +2242,38 @@ int64_t kprod_send_many(struct kprod_producer_t *producer,
                         const struct kprod_record_t *records,
                         uint64_t count,
                         int32_t *why);
+
+/**
+ * Sends records that lie in one flat buffer, to any topics, without blocking: a prefix of them is accepted, each as by
+ * kprod_try_send, and the first that is refused ends the call. At its offset a record has the bytes of its key, those
+ * of its value, and for each header the length of its key (int32_t), the key, the length of its value (int32_t,
+ * KPROD_NULL for none) and the value, all in the machine's byte order and without gaps. Records may share bytes.
+ *
+ * @param producer    borrowed.
+ * @param buffer      borrowed for the call; may be NULL when buffer_len is 0.
+ * @param buffer_len  the length of buffer in bytes.
+ * @param records     borrowed for the call; may be NULL when count is 0.
+ * @param count       the number of records.
+ * @param why         out, written whenever the result is not negative; may be NULL: 0 when all were accepted, else why
+ *                    the first that was not was refused: as kprod_try_send says it, or KPROD_ERR_INVALID_ARG when it
+ *                    does not lie within the buffer, its headers do not fill headers_len, or a length is below
+ *                    KPROD_NULL.
+ *
+ * Returns: the number of records accepted, from the start of the array, 0 to count; or, with nothing accepted and
+ * why untouched, KPROD_ERR_INVALID_ARG (NULL, a wrong handle), _FATAL, _FORKED, _INTERNAL.
+ * Ownership: buffer and records are the caller's again on return.
+ * Thread-safety: any thread; records that one thread sends to a partition keep their order.
+ * Blocking: never.
+ * Callback context: allowed.
+ * Fork/after close: KPROD_ERR_FORKED in a child of the creating process; 0 with KPROD_ERR_CLOSED after close.
+ * Since: 0.1
+ */
+int64_t kprod_send_packed(struct kprod_producer_t *producer,
+                          const uint8_t *buffer,
+                          uint64_t buffer_len,
+                          const struct kprod_packed_t *records,
+                          uint64_t count,
+                          int32_t *why);
 
 /**
  * Makes an empty batch, to be filled with kprod_batch_append and sent with kprod_send_batch. It holds up to

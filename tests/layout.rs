@@ -33,6 +33,9 @@ fn layout() -> String {
             topic_name, topic_name_len, key, key_len, value, value_len, available, available_count, partition_count,
             topic, reserved0, reserved
         }
+        kprod_packed_t {
+            tag, timestamp_ms, topic, partition, offset, key_len, value_len, headers_len, header_count, reserved
+        }
         kprod_group_offset_t { topic_name, topic_name_len, offset, metadata, metadata_len, partition, leader_epoch, reserved }
         kprod_group_metadata_t {
             group_id, group_id_len, member_id, member_id_len, group_instance_id, group_instance_id_len, generation_id, reserved0, reserved

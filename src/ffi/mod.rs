@@ -15,6 +15,7 @@ mod errors;
 mod handle;
 mod marshal;
 mod mock;
+mod packed;
 mod producer;
 mod send;
 mod transaction;
@@ -65,5 +66,7 @@ pub use batch::{
     kprod_batch_size, kprod_batch_t, kprod_create_batch, kprod_send_batch, kprod_send_batch_async,
     kprod_send_batch_with_callback, kprod_try_send_batch,
 };
+
+pub use packed::kprod_send_packed;
 
 pub use completion::{kprod_poll, kprod_poll_interrupt, kprod_wake_fd};

@@ -12,7 +12,7 @@ use crate::producer::{Producer, Record, RecordCallback};
 use crate::sys;
 
 /// Records of an array for which the clock is read once: they take a few microseconds.
-const CLOCK_CHUNK: usize = 64;
+pub(super) const CLOCK_CHUNK: usize = 64;
 
 /// Sets a record to no key, no value, no headers, the partitioner's choice of partition and the time of the send.
 /// Topic, tag and reserved space become 0.
@@ -276,16 +276,24 @@ pub unsafe extern "C" fn kprod_send_many(
     why: *mut i32,
 ) -> i64 {
     // SAFETY: the header's contract.
-    let result = unsafe {
-        on_producer(producer, Call::Anywhere, |handle: &ProducerHandle| {
+    unsafe {
+        let result = on_producer(producer, Call::Anywhere, |handle: &ProducerHandle| {
             let records = array(records, count)?;
             Ok(send_all(&handle.producer, records))
-        })
-    };
+        });
+        told(result, why)
+    }
+}
+
+/// The answer of a call that accepts a prefix.
+///
+/// # Safety
+/// `why` is NULL or writable.
+pub(super) unsafe fn told(result: Result<(usize, ErrorCode), ErrorCode>, why: *mut i32) -> i64 {
     match result {
         Ok((accepted, stopped)) => {
             if !why.is_null() {
-                // SAFETY: not NULL, and so writable by the header's contract.
+                // SAFETY: not NULL, and so writable, as the caller promises.
                 unsafe { why.write(stopped.0) };
             }
             accepted as i64

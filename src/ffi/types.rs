@@ -235,6 +235,32 @@ pub struct kprod_metrics_t {
 pub type kprod_delivery_fn =
     Option<unsafe extern "C" fn(context: u64, reports: *const kprod_delivery_t, count: u64)>;
 
+/// One record of kprod_send_packed: where its bytes lie in the buffer. The caller owns it; borrowed for the call.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct kprod_packed_t {
+    /// The caller's word for the record: comes back in its report.
+    pub tag: u64,
+    /// Milliseconds since the epoch, or KPROD_TIMESTAMP_NOW.
+    pub timestamp_ms: i64,
+    /// The topic's handle from kprod_topic.
+    pub topic: u32,
+    /// The partition, or KPROD_PARTITION_UNASSIGNED.
+    pub partition: i32,
+    /// Where the record's bytes begin in the buffer.
+    pub offset: u32,
+    /// The key's length, or KPROD_NULL for no key.
+    pub key_len: i32,
+    /// The value's length, or KPROD_NULL for no value (a tombstone).
+    pub value_len: i32,
+    /// The bytes of all headers with their lengths.
+    pub headers_len: u32,
+    /// The number of headers.
+    pub header_count: u32,
+    /// Must be 0.
+    pub reserved: u32,
+}
+
 /// The offset up to which a consumer group has consumed a partition. The caller owns it and what it points to;
 /// everything is borrowed for the call only.
 #[repr(C)]
@@ -338,6 +364,11 @@ mod layout {
         assert!(offset_of!(kprod_record_t, topic_name) == 72);
         assert!(offset_of!(kprod_record_t, topic_name_len) == 80);
         assert!(offset_of!(kprod_record_t, reserved) == 88);
+
+        assert!(size_of::<kprod_packed_t>() == 48);
+        assert!(offset_of!(kprod_packed_t, topic) == 16);
+        assert!(offset_of!(kprod_packed_t, offset) == 24);
+        assert!(offset_of!(kprod_packed_t, reserved) == 44);
 
         assert!(size_of::<kprod_group_offset_t>() == 64);
         assert!(offset_of!(kprod_group_offset_t, partition) == 40);

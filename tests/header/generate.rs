@@ -9,7 +9,7 @@ use kprod::error;
 use crate::root;
 
 /// In the order in which the header presents them.
-const SOURCES: [&str; 10] = [
+const SOURCES: [&str; 11] = [
     "types",
     "handle",
     "version",
@@ -17,6 +17,7 @@ const SOURCES: [&str; 10] = [
     "config",
     "producer",
     "send",
+    "packed",
     "batch",
     "completion",
     "transaction",
