@@ -10,3 +10,4 @@ mod pool;
 #[path = "../support/mod.rs"]
 mod support;
 mod three_nodes;
+mod transactions;

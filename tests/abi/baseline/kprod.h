@@ -86,7 +86,7 @@
 #define KPROD_ERR_TIMED_OUT (-109)
 
 /**
- * All of buffer.memory is taken by records without an outcome. Wait for the WRITABLE entry, or raise buffer.memory.
+ * All of buffer.memory is taken by records without an outcome, or a batch sent before waits in the partition. Wait for the WRITABLE entry, or raise buffer.memory.
  */
 #define KPROD_ERR_QUEUE_FULL (-110)
 
@@ -199,6 +199,11 @@
  * The record's transaction was aborted before the record was sent. It will not be sent.
  */
 #define KPROD_ERR_ABORTED (-132)
+
+/**
+ * The batch has no room for the record and is closed now. Send it.
+ */
+#define KPROD_ERR_BATCH_FULL (-133)
 
 /**
  * The broker failed in a way it has no code for. Its log says more.
@@ -917,7 +922,8 @@
 #define KPROD_KIND_EVENT 4
 
 /**
- * kprod_delivery_t.kind: after KPROD_ERR_QUEUE_FULL, a quarter of buffer.memory is free again.
+ * kprod_delivery_t.kind: what was refused with KPROD_ERR_QUEUE_FULL may be tried again: a quarter of buffer.memory is
+ * free, or a batch of the caller's own has left its partition's queue.
  */
 #define KPROD_KIND_WRITABLE 5
 
@@ -1005,6 +1011,13 @@
  * The level of a log message: debugging.
  */
 #define KPROD_LOG_DEBUG 7
+
+/**
+ * A batch that the caller fills and sends as a whole. Made by kprod_create_batch, ended by kprod_batch_free, which
+ * its producer's kprod_destroy may come before. One thread at a time uses a batch; different batches may be used by
+ * different threads at once.
+ */
+typedef struct kprod_batch_t kprod_batch_t;
 
 /**
  * A configuration: properties by name, and callbacks. Made by kprod_config_new, freed by kprod_config_free;
@@ -1219,9 +1232,17 @@ typedef struct kprod_metrics_t {
      */
     uint64_t requests_in_flight;
     /**
+     * Times that a partition began a sequence under another producer id or epoch (idempotence).
+     */
+    uint64_t sequences_begun;
+    /**
+     * Times that acknowledged records were found to be lost by the cluster (idempotence).
+     */
+    uint64_t data_losses;
+    /**
      * 0.
      */
-    uint64_t reserved[19];
+    uint64_t reserved[17];
 } kprod_metrics_t;
 
 /**
@@ -1311,10 +1332,160 @@ typedef struct kprod_record_t {
 } kprod_record_t;
 
 /**
- * Tells the outcome of one record: called once, on the producer's callback thread, if and only if the send
+ * Tells the outcome of one record or batch: called once, on the producer's callback thread, if and only if the send
  * returned 0, possibly before it returned. `report` dies when it returns. It must not throw, unwind or longjmp.
  */
 typedef void (*kprod_record_fn)(uint64_t context, const struct kprod_delivery_t *report);
+
+/**
+ * One record of kprod_send_packed: where its bytes lie in the buffer. The caller owns it; borrowed for the call.
+ */
+typedef struct kprod_packed_t {
+    /**
+     * The caller's word for the record: comes back in its report.
+     */
+    uint64_t tag;
+    /**
+     * Milliseconds since the epoch, or KPROD_TIMESTAMP_NOW.
+     */
+    int64_t timestamp_ms;
+    /**
+     * The topic's handle from kprod_topic.
+     */
+    uint32_t topic;
+    /**
+     * The partition, or KPROD_PARTITION_UNASSIGNED.
+     */
+    int32_t partition;
+    /**
+     * Where the record's bytes begin in the buffer.
+     */
+    uint32_t offset;
+    /**
+     * The key's length, or KPROD_NULL for no key.
+     */
+    int32_t key_len;
+    /**
+     * The value's length, or KPROD_NULL for no value (a tombstone).
+     */
+    int32_t value_len;
+    /**
+     * The bytes of all headers with their lengths.
+     */
+    uint32_t headers_len;
+    /**
+     * The number of headers.
+     */
+    uint32_t header_count;
+    /**
+     * Must be 0.
+     */
+    uint32_t reserved;
+} kprod_packed_t;
+
+/**
+ * What kprod_batch_append says of the record that it took. The memory is the caller's.
+ */
+typedef struct kprod_batch_append_t {
+    /**
+     * The record's timestamp.
+     */
+    int64_t timestamp_ms;
+    /**
+     * The record's place in the batch: 0 for the first.
+     */
+    int64_t offset;
+    /**
+     * The bytes that the record takes in the batch, before compression.
+     */
+    int64_t size;
+    /**
+     * 0.
+     */
+    uint64_t reserved[3];
+} kprod_batch_append_t;
+
+/**
+ * Which consumer's offsets are sent: what the consumer says of its group (KIP-447). The caller owns it and what it
+ * points to; everything is borrowed for the call only. Set it up with kprod_group_metadata_init.
+ */
+typedef struct kprod_group_metadata_t {
+    /**
+     * The group's id in UTF-8; not empty.
+     */
+    const char *group_id;
+    /**
+     * The length of group_id in bytes.
+     */
+    int64_t group_id_len;
+    /**
+     * The member's id in UTF-8; empty: no member is checked.
+     */
+    const char *member_id;
+    /**
+     * The length of member_id in bytes.
+     */
+    int64_t member_id_len;
+    /**
+     * The static member's instance id in UTF-8; ignored when group_instance_id_len is KPROD_NULL.
+     */
+    const char *group_instance_id;
+    /**
+     * The length of group_instance_id in bytes, or KPROD_NULL.
+     */
+    int64_t group_instance_id_len;
+    /**
+     * The group's generation or the member's epoch, or -1.
+     */
+    int32_t generation_id;
+    /**
+     * Must be 0.
+     */
+    uint32_t reserved0;
+    /**
+     * Must be 0.
+     */
+    uint64_t reserved[3];
+} kprod_group_metadata_t;
+
+/**
+ * The offset up to which a consumer group has consumed a partition. The caller owns it and what it points to;
+ * everything is borrowed for the call only.
+ */
+typedef struct kprod_group_offset_t {
+    /**
+     * The topic's name in UTF-8, not necessarily NUL-terminated.
+     */
+    const char *topic_name;
+    /**
+     * The length of topic_name in bytes.
+     */
+    int64_t topic_name_len;
+    /**
+     * The next offset to be consumed, 0 or more.
+     */
+    int64_t offset;
+    /**
+     * The committed metadata in UTF-8; ignored when metadata_len is KPROD_NULL.
+     */
+    const char *metadata;
+    /**
+     * The length of metadata in bytes, or KPROD_NULL for none.
+     */
+    int64_t metadata_len;
+    /**
+     * The partition.
+     */
+    int32_t partition;
+    /**
+     * The leader epoch of the last consumed record, or -1.
+     */
+    int32_t leader_epoch;
+    /**
+     * Must be 0.
+     */
+    uint64_t reserved[2];
+} kprod_group_offset_t;
 
 #ifdef __cplusplus
 extern "C" {
@@ -2073,6 +2244,271 @@ int64_t kprod_send_many(struct kprod_producer_t *producer,
                         int32_t *why);
 
 /**
+ * Sends records that lie in one flat buffer, to any topics, without blocking: a prefix of them is accepted, each as by
+ * kprod_try_send, and the first that is refused ends the call. At its offset a record has the bytes of its key, those
+ * of its value, and for each header the length of its key (int32_t), the key, the length of its value (int32_t,
+ * KPROD_NULL for none) and the value, all in the machine's byte order and without gaps. Records may share bytes.
+ *
+ * @param producer    borrowed.
+ * @param buffer      borrowed for the call; may be NULL when buffer_len is 0.
+ * @param buffer_len  the length of buffer in bytes.
+ * @param records     borrowed for the call; may be NULL when count is 0.
+ * @param count       the number of records.
+ * @param why         out, written whenever the result is not negative; may be NULL: 0 when all were accepted, else why
+ *                    the first that was not was refused: as kprod_try_send says it, or KPROD_ERR_INVALID_ARG when it
+ *                    does not lie within the buffer, its headers do not fill headers_len, or a length is below
+ *                    KPROD_NULL.
+ *
+ * Returns: the number of records accepted, from the start of the array, 0 to count; or, with nothing accepted and
+ * why untouched, KPROD_ERR_INVALID_ARG (NULL, a wrong handle), _FATAL, _FORKED, _INTERNAL.
+ * Ownership: buffer and records are the caller's again on return.
+ * Thread-safety: any thread; records that one thread sends to a partition keep their order.
+ * Blocking: never.
+ * Callback context: allowed.
+ * Fork/after close: KPROD_ERR_FORKED in a child of the creating process; 0 with KPROD_ERR_CLOSED after close.
+ * Since: 0.1
+ */
+int64_t kprod_send_packed(struct kprod_producer_t *producer,
+                          const uint8_t *buffer,
+                          uint64_t buffer_len,
+                          const struct kprod_packed_t *records,
+                          uint64_t count,
+                          int32_t *why);
+
+/**
+ * Makes an empty batch, to be filled with kprod_batch_append and sent with kprod_send_batch. It holds up to
+ * batch.size bytes. Any number may be made; they count in buffer.memory from their acceptance on.
+ *
+ * @param producer  borrowed: the producer that the batch can be sent with, and no other.
+ * @param batch     out, written on 0 only: the batch; not NULL.
+ * @param err       out, optional: an error object, written on failure only.
+ *
+ * Returns: 0; KPROD_ERR_INVALID_ARG (NULL, a wrong handle), _CLOSED, _FATAL, _FORKED, _INTERNAL.
+ * Ownership: *batch is the caller's, for kprod_batch_free, also after it was sent; *err too, for kprod_error_free.
+ * Thread-safety: any thread.
+ * Blocking: never; the network is not touched.
+ * Callback context: allowed.
+ * Fork/after close: KPROD_ERR_FORKED in a child of the creating process; KPROD_ERR_CLOSED after close.
+ * Since: 0.1
+ */
+int32_t kprod_create_batch(struct kprod_producer_t *producer,
+                           struct kprod_batch_t **batch,
+                           struct kprod_error_t **err);
+
+/**
+ * Adds a record to a batch that was neither closed nor sent. Its first record is always taken, even one larger than
+ * batch.size.
+ *
+ * @param batch     borrowed.
+ * @param record    borrowed for the call, with all that it points to: key, value, headers and timestamp are taken;
+ *                  topic, topic_name, topic_name_len and partition must be as kprod_record_init leaves them; the tag
+ *                  is ignored, for the batch has one when it is sent.
+ * @param appended  out, optional, written on 0 only: the record's timestamp, place and size.
+ *
+ * Returns: 0; KPROD_ERR_BATCH_FULL: no room (batch.size, or all of buffer.memory): the record was not taken, and the
+ * batch is closed now; KPROD_ERR_ILLEGAL_STATE: closed or sent already; KPROD_ERR_INVALID_ARG (NULL, a wrong handle,
+ * length, topic, partition or reserved field), _INVALID_TIMESTAMP_ARG, _RECORD_TOO_LARGE (above max.request.size or
+ * buffer.memory), _OUT_OF_MEMORY, _FORKED, _INTERNAL: the batch is as it was.
+ * Ownership: record, key, value and headers are the caller's again on return.
+ * Thread-safety: any thread; one at a time for one batch.
+ * Blocking: never.
+ * Callback context: allowed.
+ * Fork/after close: KPROD_ERR_FORKED in a child of the creating process; allowed after close.
+ * Since: 0.1
+ */
+int32_t kprod_batch_append(struct kprod_batch_t *batch,
+                           const struct kprod_record_t *record,
+                           struct kprod_batch_append_t *appended);
+
+/**
+ * Closes a batch for good: nothing can be added to it, neither here nor, once it is sent, by the producer's sends.
+ *
+ * @param batch  borrowed.
+ *
+ * Returns: 0, also when it is closed or sent already; KPROD_ERR_ILLEGAL_STATE (a kprod_send_batch_async of it has no
+ * answer yet), _INVALID_ARG (NULL, a wrong handle), _FORKED, _INTERNAL.
+ * Ownership: nothing changes hands.
+ * Thread-safety: any thread; one at a time for one batch.
+ * Blocking: never.
+ * Callback context: allowed.
+ * Fork/after close: KPROD_ERR_FORKED in a child of the creating process; allowed after close.
+ * Since: 0.1
+ */
+int32_t kprod_batch_close(struct kprod_batch_t *batch);
+
+/**
+ * Gives the size of a batch in bytes: its header of 61 bytes and its records, before compression.
+ *
+ * @param batch  borrowed.
+ *
+ * Returns: the size, 61 when empty; of a batch that was sent, what it was then. Or KPROD_ERR_INVALID_ARG (NULL, a
+ * wrong handle), _ILLEGAL_STATE (after KPROD_ERR_INTERNAL), _FORKED, _INTERNAL.
+ * Ownership: nothing changes hands.
+ * Thread-safety: any thread; one at a time for one batch.
+ * Blocking: never.
+ * Callback context: allowed.
+ * Fork/after close: KPROD_ERR_FORKED in a child of the creating process; allowed after close.
+ * Since: 0.1
+ */
+int64_t kprod_batch_size(const struct kprod_batch_t *batch);
+
+/**
+ * Gives the number of records in a batch.
+ *
+ * @param batch  borrowed.
+ *
+ * Returns: the number; of a batch that was sent, what it was then. Or KPROD_ERR_INVALID_ARG (NULL, a wrong handle),
+ * _ILLEGAL_STATE (after KPROD_ERR_INTERNAL), _FORKED, _INTERNAL.
+ * Ownership: nothing changes hands.
+ * Thread-safety: any thread; one at a time for one batch.
+ * Blocking: never.
+ * Callback context: allowed.
+ * Fork/after close: KPROD_ERR_FORKED in a child of the creating process; allowed after close.
+ * Since: 0.1
+ */
+int64_t kprod_batch_record_count(const struct kprod_batch_t *batch);
+
+/**
+ * Sends a batch to a partition, behind all that was accepted for it before. Waits up to the limit for the topic's
+ * metadata, for the batch that was sent to the partition before it to be drained (put into a request), and for
+ * room in buffer.memory. Accepted, the batch's records are the producer's; its outcome comes as one report of kind
+ * KPROD_KIND_BATCH with the tag, the number of its records, and the offset and timestamp of its first. It is one
+ * report also for a batch that had to be split for the broker: with an error if any part failed. A batch that was
+ * left open is then the partition's open batch, added to by sends until it is full, its linger.ms is over, or another
+ * batch waits for it; those records have reports of their own.
+ * An empty batch succeeds at once, without a request, with count 0 and offset -1.
+ *
+ * @param producer    borrowed: the one that made the batch.
+ * @param batch       borrowed.
+ * @param topic       the topic's handle from kprod_topic.
+ * @param partition   the partition, 0 or more.
+ * @param tag         comes back in the report.
+ * @param timeout_ms  the limit; KPROD_TIMEOUT_CONFIGURED: max.block.ms.
+ *
+ * Returns: 0: accepted; nothing but kprod_batch_free is left to be done with the batch. Any other: refused; the batch
+ * is as it was, will not be sent, and may be sent again. KPROD_ERR_ILLEGAL_STATE (sent already, an async send of it
+ * has no answer yet, or transactional.id is set and no transaction has begun), _INVALID_ARG (NULL, a wrong handle,
+ * partition or timeout, another producer's batch), _UNKNOWN_TOPIC_HANDLE, _UNKNOWN_PARTITION;
+ * _UNKNOWN_TOPIC_OR_PARTITION, _TOPIC_AUTHORIZATION_FAILED and other codes of the brokers, as the last answer about
+ * the topic had them; _TIMED_OUT, _REPORT_QUEUE_FULL, _CLOSED, _FATAL, _FORKED, _INTERNAL.
+ * Ownership: the batch stays the caller's, for kprod_batch_free.
+ * Thread-safety: any thread; one at a time for one batch.
+ * Blocking: up to timeout_ms.
+ * Callback context: allowed; there it does not block, as kprod_try_send_batch.
+ * Fork/after close: KPROD_ERR_FORKED in a child of the creating process; KPROD_ERR_CLOSED after close.
+ * Since: 0.1
+ */
+int32_t kprod_send_batch(struct kprod_producer_t *producer,
+                         struct kprod_batch_t *batch,
+                         uint32_t topic,
+                         int32_t partition,
+                         uint64_t tag,
+                         int32_t timeout_ms);
+
+/**
+ * Sends a batch as kprod_send_batch does, without ever blocking. To a topic that is not known yet it is parked, as a
+ * record is by kprod_try_send; any number of batches may be.
+ *
+ * @param producer   borrowed: the one that made the batch.
+ * @param batch      borrowed.
+ * @param topic      the topic's handle from kprod_topic.
+ * @param partition  the partition, 0 or more.
+ * @param tag        comes back in the report.
+ *
+ * Returns: as kprod_send_batch, but KPROD_ERR_QUEUE_FULL at once when a batch sent before waits in the partition, or
+ * when buffer.memory has no room. An entry of kind KPROD_KIND_WRITABLE follows a KPROD_ERR_QUEUE_FULL when it may be
+ * tried again: that batch has been drained, or a quarter of buffer.memory is free. There is one entry for all calls
+ * that were refused before it.
+ * Ownership: the batch stays the caller's, for kprod_batch_free.
+ * Thread-safety: any thread; one at a time for one batch.
+ * Blocking: never.
+ * Callback context: allowed.
+ * Fork/after close: KPROD_ERR_FORKED in a child of the creating process; KPROD_ERR_CLOSED after close.
+ * Since: 0.1
+ */
+int32_t kprod_try_send_batch(struct kprod_producer_t *producer,
+                             struct kprod_batch_t *batch,
+                             uint32_t topic,
+                             int32_t partition,
+                             uint64_t tag);
+
+/**
+ * Sends a batch as kprod_send_batch does, and reports it to a callback of its own, with tag 0, instead of the
+ * producer's delivery callback or kprod_poll.
+ *
+ * @param producer    borrowed: the one that made the batch.
+ * @param batch       borrowed.
+ * @param topic       the topic's handle from kprod_topic.
+ * @param partition   the partition, 0 or more.
+ * @param timeout_ms  the limit; KPROD_TIMEOUT_CONFIGURED: max.block.ms.
+ * @param callback    called exactly once, on the producer's callback thread, if and only if this returns 0, possibly
+ *                    before it returns; not NULL.
+ * @param context     passed to the callback.
+ *
+ * Returns: as kprod_send_batch; KPROD_ERR_THREAD.
+ * Ownership: the batch stays the caller's, for kprod_batch_free; what context refers to must live until the callback
+ * has run.
+ * Thread-safety: any thread; one at a time for one batch.
+ * Blocking: up to timeout_ms.
+ * Callback context: allowed; there it does not block, as kprod_try_send_batch.
+ * Fork/after close: KPROD_ERR_FORKED in a child of the creating process; KPROD_ERR_CLOSED after close.
+ * Since: 0.1
+ */
+int32_t kprod_send_batch_with_callback(struct kprod_producer_t *producer,
+                                       struct kprod_batch_t *batch,
+                                       uint32_t topic,
+                                       int32_t partition,
+                                       int32_t timeout_ms,
+                                       kprod_record_fn callback,
+                                       uint64_t context);
+
+/**
+ * Sends a batch as kprod_send_batch does, but answers with an entry instead of waiting: of kind KPROD_KIND_OPERATION,
+ * with op_tag, within max.block.ms, whose error is what kprod_send_batch would have returned. If that is 0, the
+ * report of kind KPROD_KIND_BATCH follows it. Until the entry is there the batch must not be used, but it may be
+ * freed: if it was not accepted yet, it never will be, and the entry has KPROD_ERR_PURGED_QUEUED. Several sends to
+ * one partition are accepted in the order in which they were made.
+ *
+ * @param producer   borrowed: the one that made the batch.
+ * @param batch      borrowed.
+ * @param topic      the topic's handle from kprod_topic.
+ * @param partition  the partition, 0 or more.
+ * @param tag        comes back in the batch's report.
+ * @param op_tag     comes back in the entry.
+ *
+ * Returns: 0: the entry follows. Any other: refused, and no entry follows: KPROD_ERR_INVALID_ARG (NULL, a wrong
+ * handle or partition, another producer's batch), _ILLEGAL_STATE (sent already, or an async send of it has no answer
+ * yet), _UNKNOWN_TOPIC_HANDLE, _REPORT_QUEUE_FULL, _CLOSED, _FATAL, _FORKED, _INTERNAL.
+ * Ownership: the batch stays the caller's, for kprod_batch_free.
+ * Thread-safety: any thread; one at a time for one batch.
+ * Blocking: never.
+ * Callback context: allowed.
+ * Fork/after close: KPROD_ERR_FORKED in a child of the creating process; KPROD_ERR_CLOSED after close.
+ * Since: 0.1
+ */
+int32_t kprod_send_batch_async(struct kprod_producer_t *producer,
+                               struct kprod_batch_t *batch,
+                               uint32_t topic,
+                               int32_t partition,
+                               uint64_t tag,
+                               uint64_t op_tag);
+
+/**
+ * Frees a batch. Records that were sent with it are not touched; one that was not sent never will be.
+ *
+ * @param batch  the batch, whose pointer is dead from here on; NULL, or what is no batch, is a no-op.
+ *
+ * Returns: nothing.
+ * Ownership: takes the batch.
+ * Thread-safety: any thread, but no other may use the batch.
+ * Blocking: never.
+ * Callback context: allowed.
+ * Fork/after close: a no-op in a child of the creating process; allowed after kprod_close and kprod_destroy.
+ * Since: 0.1
+ */
+void kprod_batch_free(struct kprod_batch_t *batch);
+
+/**
  * Takes up to max outcomes off the queue; waits for the first of them.
  *
  * @param producer    borrowed.
@@ -2129,6 +2565,211 @@ int32_t kprod_poll_interrupt(struct kprod_producer_t *producer);
  */
 int32_t kprod_wake_fd(struct kprod_producer_t *producer,
                       int32_t *fd);
+
+/**
+ * Begins a transaction. What is sent until it is committed or aborted becomes visible to consumers that read
+ * committed records at its commit, all at once, or never. The first call (or kprod_start) makes the producer known to
+ * the cluster: it ends what an earlier instance with the same transactional.id left open, and fences that instance
+ * (KIP-98).
+ *
+ * @param producer    borrowed.
+ * @param timeout_ms  the limit; KPROD_TIMEOUT_CONFIGURED: max.block.ms.
+ * @param err         out, optional: an error object, written on failure only.
+ *
+ * Returns: 0: a transaction is open; KPROD_ERR_TIMED_OUT: not yet; call it again, until then none is open.
+ * KPROD_ERR_ILLEGAL_STATE: one is open. _TRANSACTIONAL_ID_AUTHORIZATION_FAILED, _CLUSTER_AUTHORIZATION_FAILED: may be
+ * called again once the permission is there. Fatal: _INVALID_TRANSACTION_TIMEOUT (transaction.timeout.ms is above the
+ * broker's limit), _PRODUCER_FENCED, _INVALID_PRODUCER_EPOCH (a newer instance has taken over), _NOT_SUPPORTED.
+ * KPROD_ERR_ILLEGAL_STATE also when
+ * the producer has no transactional.id, or another transactional call has not ended: the message says what comes
+ * first. KPROD_ERR_INVALID_ARG, _CLOSED, _IN_CALLBACK, _FORKED, _INTERNAL, and what ended the producer for good.
+ * Ownership: *err is the caller's, for kprod_error_free.
+ * Thread-safety: any thread.
+ * Blocking: up to timeout_ms.
+ * Callback context: KPROD_ERR_IN_CALLBACK.
+ * Fork/after close: KPROD_ERR_FORKED in a child of the creating process; KPROD_ERR_CLOSED after close.
+ * Since: 0.1
+ */
+int32_t kprod_begin_transaction(struct kprod_producer_t *producer,
+                                int32_t timeout_ms,
+                                struct kprod_error_t **err);
+
+/**
+ * As kprod_begin_transaction, without waiting: the result is an entry of kind KPROD_KIND_OPERATION.
+ *
+ * @param producer  borrowed.
+ * @param tag       comes back in the entry.
+ *
+ * Returns: 0: one entry follows, within max.block.ms; any other: none does: KPROD_ERR_INVALID_ARG, _ILLEGAL_STATE
+ * (no transactional.id), _CLOSED, what ended the producer for good, _FORKED, _INTERNAL.
+ * Ownership: nothing changes hands.
+ * Thread-safety: any thread.
+ * Blocking: never.
+ * Callback context: allowed.
+ * Fork/after close: KPROD_ERR_FORKED in a child of the creating process; KPROD_ERR_CLOSED after close.
+ * Since: 0.1
+ */
+int32_t kprod_begin_transaction_async(struct kprod_producer_t *producer,
+                                      uint64_t tag);
+
+/**
+ * Commits the transaction: waits for the outcomes of its records, then for the coordinator. It is refused after any
+ * record of the transaction failed.
+ *
+ * @param producer    borrowed.
+ * @param timeout_ms  the limit; KPROD_TIMEOUT_CONFIGURED: max.block.ms.
+ * @param err         out, optional: an error object, written on failure only.
+ *
+ * Returns: 0: committed. KPROD_ERR_TIMED_OUT: the outcome is not known yet and the commit goes on; call it again for its
+ * result: until then every other transactional call is refused. Any error with kprod_error_is_abortable: not
+ * committed; abort. Any with kprod_error_is_fatal (_PRODUCER_FENCED, _INVALID_PRODUCER_EPOCH: a newer instance has
+ * taken over and the transaction is aborted): close the producer. KPROD_ERR_ILLEGAL_STATE: no transaction is open.
+ * KPROD_ERR_ILLEGAL_STATE also when
+ * the producer has no transactional.id, or another transactional call has not ended: the message says what comes
+ * first. KPROD_ERR_INVALID_ARG, _CLOSED, _IN_CALLBACK, _FORKED, _INTERNAL, and what ended the producer for good.
+ * Ownership: *err is the caller's, for kprod_error_free.
+ * Thread-safety: any thread.
+ * Blocking: up to timeout_ms.
+ * Callback context: KPROD_ERR_IN_CALLBACK.
+ * Fork/after close: KPROD_ERR_FORKED in a child of the creating process; KPROD_ERR_CLOSED after close.
+ * Since: 0.1
+ */
+int32_t kprod_commit_transaction(struct kprod_producer_t *producer,
+                                 int32_t timeout_ms,
+                                 struct kprod_error_t **err);
+
+/**
+ * As kprod_commit_transaction, without waiting: the result is an entry of kind KPROD_KIND_OPERATION.
+ *
+ * @param producer  borrowed.
+ * @param tag       comes back in the entry.
+ *
+ * Returns: 0: one entry follows, within max.block.ms; any other: none does: KPROD_ERR_INVALID_ARG, _ILLEGAL_STATE
+ * (no transactional.id), _CLOSED, what ended the producer for good, _FORKED, _INTERNAL.
+ * Ownership: nothing changes hands.
+ * Thread-safety: any thread.
+ * Blocking: never.
+ * Callback context: allowed.
+ * Fork/after close: KPROD_ERR_FORKED in a child of the creating process; KPROD_ERR_CLOSED after close.
+ * Since: 0.1
+ */
+int32_t kprod_commit_transaction_async(struct kprod_producer_t *producer,
+                                       uint64_t tag);
+
+/**
+ * Aborts the transaction: what was not sent is dropped and reported with KPROD_ERR_ABORTED; what is on its way is
+ * waited for; consumers that read committed records see none of it.
+ *
+ * @param producer    borrowed.
+ * @param timeout_ms  the limit; KPROD_TIMEOUT_CONFIGURED: max.block.ms.
+ * @param err         out, optional: an error object, written on failure only.
+ *
+ * Returns: 0: aborted; KPROD_ERR_TIMED_OUT: it goes on; call it again for its result. Any with kprod_error_is_fatal
+ * (_PRODUCER_FENCED, _INVALID_PRODUCER_EPOCH: a newer instance has taken over and has aborted it): close the producer.
+ * KPROD_ERR_ILLEGAL_STATE: no transaction is open. KPROD_ERR_ILLEGAL_STATE also when
+ * the producer has no transactional.id, or another transactional call has not ended: the message says what comes
+ * first. KPROD_ERR_INVALID_ARG, _CLOSED, _IN_CALLBACK, _FORKED, _INTERNAL, and what ended the producer for good.
+ * Ownership: *err is the caller's, for kprod_error_free.
+ * Thread-safety: any thread.
+ * Blocking: up to timeout_ms.
+ * Callback context: KPROD_ERR_IN_CALLBACK.
+ * Fork/after close: KPROD_ERR_FORKED in a child of the creating process; KPROD_ERR_CLOSED after close.
+ * Since: 0.1
+ */
+int32_t kprod_abort_transaction(struct kprod_producer_t *producer,
+                                int32_t timeout_ms,
+                                struct kprod_error_t **err);
+
+/**
+ * As kprod_abort_transaction, without waiting: the result is an entry of kind KPROD_KIND_OPERATION.
+ *
+ * @param producer  borrowed.
+ * @param tag       comes back in the entry.
+ *
+ * Returns: 0: one entry follows, within max.block.ms; any other: none does: KPROD_ERR_INVALID_ARG, _ILLEGAL_STATE
+ * (no transactional.id), _CLOSED, what ended the producer for good, _FORKED, _INTERNAL.
+ * Ownership: nothing changes hands.
+ * Thread-safety: any thread.
+ * Blocking: never.
+ * Callback context: allowed.
+ * Fork/after close: KPROD_ERR_FORKED in a child of the creating process; KPROD_ERR_CLOSED after close.
+ * Since: 0.1
+ */
+int32_t kprod_abort_transaction_async(struct kprod_producer_t *producer,
+                                      uint64_t tag);
+
+/**
+ * Sets a group's metadata to no member, no generation (-1) and no static membership; the group's id becomes empty and
+ * is to be set. Reserved space becomes 0.
+ *
+ * @param group  out; NULL is a no-op.
+ *
+ * Returns: nothing.
+ * Ownership: the struct stays the caller's.
+ * Thread-safety: one thread at a time for one struct.
+ * Blocking: never.
+ * Callback context: allowed.
+ * Fork/after close: allowed.
+ * Since: 0.1
+ */
+void kprod_group_metadata_init(struct kprod_group_metadata_t *group);
+
+/**
+ * Makes the offsets that a consumer group has consumed up to part of the transaction: they are committed with it, or
+ * not at all (KIP-447).
+ *
+ * @param producer    borrowed.
+ * @param offsets     borrowed for the call, with all that they point to; may be NULL when count is 0, which does
+ *                    nothing.
+ * @param count       the number of offsets.
+ * @param group       borrowed for the call, with all that it points to: the consumer's own group metadata; not NULL.
+ * @param timeout_ms  the limit; KPROD_TIMEOUT_CONFIGURED: max.block.ms.
+ * @param err         out, optional: an error object, written on failure only.
+ *
+ * Returns: 0; KPROD_ERR_TIMED_OUT: it goes on: call it again for its result (the offsets of that call are not looked
+ * at), or abort. Abortable: KPROD_ERR_ILLEGAL_GENERATION, _UNKNOWN_MEMBER_ID, _FENCED_INSTANCE_ID,
+ * _GROUP_AUTHORIZATION_FAILED and others with kprod_error_is_abortable. KPROD_ERR_ILLEGAL_STATE: no transaction is
+ * open. KPROD_ERR_INVALID_TOPIC_EXCEPTION: not a topic's name. KPROD_ERR_ILLEGAL_STATE also when
+ * the producer has no transactional.id, or another transactional call has not ended: the message says what comes
+ * first. KPROD_ERR_INVALID_ARG, _CLOSED, _IN_CALLBACK, _FORKED, _INTERNAL, and what ended the producer for good.
+ * Ownership: everything is copied; *err is the caller's, for kprod_error_free.
+ * Thread-safety: any thread.
+ * Blocking: up to timeout_ms.
+ * Callback context: KPROD_ERR_IN_CALLBACK.
+ * Fork/after close: KPROD_ERR_FORKED in a child of the creating process; KPROD_ERR_CLOSED after close.
+ * Since: 0.1
+ */
+int32_t kprod_send_offsets_to_transaction(struct kprod_producer_t *producer,
+                                          const struct kprod_group_offset_t *offsets,
+                                          uint64_t count,
+                                          const struct kprod_group_metadata_t *group,
+                                          int32_t timeout_ms,
+                                          struct kprod_error_t **err);
+
+/**
+ * As kprod_send_offsets_to_transaction, without waiting: the result is an entry of kind KPROD_KIND_OPERATION.
+ *
+ * @param producer  borrowed.
+ * @param offsets   borrowed for the call, with all that they point to; may be NULL when count is 0.
+ * @param count     the number of offsets.
+ * @param group     borrowed for the call, with all that it points to; not NULL.
+ * @param tag       comes back in the entry.
+ *
+ * Returns: 0: one entry follows, within max.block.ms; any other: none does: KPROD_ERR_INVALID_ARG,
+ * _INVALID_TOPIC_EXCEPTION, _ILLEGAL_STATE (no transactional.id), _CLOSED, what ended the producer for good, _FORKED,
+ * _INTERNAL.
+ * Ownership: everything is copied.
+ * Thread-safety: any thread.
+ * Blocking: never.
+ * Callback context: allowed.
+ * Fork/after close: KPROD_ERR_FORKED in a child of the creating process; KPROD_ERR_CLOSED after close.
+ * Since: 0.1
+ */
+int32_t kprod_send_offsets_to_transaction_async(struct kprod_producer_t *producer,
+                                                const struct kprod_group_offset_t *offsets,
+                                                uint64_t count,
+                                                const struct kprod_group_metadata_t *group,
+                                                uint64_t tag);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -2,4 +2,5 @@
 
 mod acks;
 mod adaptive;
+mod exactly_once;
 mod moved;
