@@ -72,67 +72,15 @@ static inline int32_t kprod_go_try_send(kprod_producer_t *producer, uint32_t top
     return code;
 }
 
-/* One record of a pack: where its bytes lie in the pack's buffer, key, value, headers. */
-typedef struct kprod_go_packed_t {
-    uint64_t tag;
-    int64_t timestamp_ms;
-    uint32_t topic;
-    int32_t partition;
-    uint32_t offset;
-    int32_t key_len;
-    int32_t value_len;
-    uint32_t header_count;
-} kprod_go_packed_t;
-
-/* How many records are handed over at a time. */
-enum { KPROD_GO_RECORDS = 128 };
-
-/* kprod_send_many of records in one buffer. */
-static inline int64_t kprod_go_send_packed(kprod_producer_t *producer, const uint8_t *buffer,
-                                           const kprod_go_packed_t *packed, uint64_t count, int32_t *why)
+/* kprod_send_packed with one way to tell why. */
+static inline int64_t kprod_go_send_packed(kprod_producer_t *producer, const uint8_t *buffer, uint64_t buffer_len,
+                                           const kprod_packed_t *packed, uint64_t count, int32_t *why)
 {
-    kprod_record_t records[KPROD_GO_RECORDS];
-    uint64_t accepted = 0;
-    *why = KPROD_ERR_OK;
-    while (accepted < count && *why == KPROD_ERR_OK) {
-        const kprod_go_packed_t *first = packed + accepted;
-        uint64_t some = count - accepted < KPROD_GO_RECORDS ? count - accepted : KPROD_GO_RECORDS;
-        uint64_t header_count = 0, used = 0;
-        for (uint64_t i = 0; i < some; i++)
-            header_count += first[i].header_count;
-        kprod_header_t *headers = header_count > 0 ? malloc(header_count * sizeof *headers) : NULL;
-        if (header_count > 0 && headers == NULL) {
-            *why = KPROD_ERR_OUT_OF_MEMORY;
-            break;
-        }
-        for (uint64_t i = 0; i < some; i++) {
-            const uint8_t *bytes = buffer + first[i].offset;
-            kprod_record_init(&records[i]);
-            records[i].key = bytes;
-            records[i].key_len = first[i].key_len;
-            bytes += first[i].key_len > 0 ? first[i].key_len : 0;
-            records[i].value = bytes;
-            records[i].value_len = first[i].value_len;
-            bytes += first[i].value_len > 0 ? first[i].value_len : 0;
-            records[i].timestamp_ms = first[i].timestamp_ms;
-            records[i].topic = first[i].topic;
-            records[i].partition = first[i].partition;
-            records[i].tag = first[i].tag;
-            if (first[i].header_count > 0) {
-                records[i].headers = headers + used;
-                records[i].header_count = first[i].header_count;
-                kprod_go_headers(bytes, first[i].header_count, headers + used);
-                used += first[i].header_count;
-            }
-        }
-        int64_t got = kprod_send_many(producer, records, some, why);
-        free(headers);
-        if (got < 0)
-            *why = (int32_t)got;
-        else
-            accepted += (uint64_t)got;
-    }
-    return (int64_t)accepted;
+    int64_t accepted = kprod_send_packed(producer, buffer, buffer_len, packed, count, why);
+    if (accepted >= 0)
+        return accepted;
+    *why = (int32_t)accepted;
+    return 0;
 }
 
 static inline int32_t kprod_go_batch_append(kprod_batch_t *batch, int64_t timestamp_ms, const uint8_t *key,

@@ -19,7 +19,7 @@ import (
 type Pack struct {
 	producer *Producer
 	bytes    []byte
-	records  []C.kprod_go_packed_t
+	records  []C.kprod_packed_t
 	unknown  map[*topic]struct{}
 }
 
@@ -62,6 +62,7 @@ func (k *Pack) append(record *Record) error {
 	}
 	start := len(k.bytes)
 	k.bytes = append(append(k.bytes, record.Key...), record.Value...)
+	headers := len(k.bytes)
 	if len(record.Headers) > 0 {
 		k.bytes = appendHeaders(k.bytes, record.Headers)
 	}
@@ -75,13 +76,14 @@ func (k *Pack) append(record *Record) error {
 		}
 		k.unknown[to] = struct{}{}
 	}
-	k.records = append(k.records, C.kprod_go_packed_t{
+	k.records = append(k.records, C.kprod_packed_t{
 		timestamp_ms: record.timestamp(),
 		topic:        to.handle,
 		partition:    record.Partition.number(),
 		offset:       C.uint32_t(start),
 		key_len:      C.int32_t(length(record.Key)),
 		value_len:    C.int32_t(length(record.Value)),
+		headers_len:  C.uint32_t(len(k.bytes) - headers),
 		header_count: C.uint32_t(len(record.Headers)),
 	})
 	return nil
@@ -118,7 +120,7 @@ func (k *Pack) Send(ctx context.Context, done func(number int, report Report, er
 	}
 	try := func() C.int32_t {
 		var why C.int32_t
-		got := C.kprod_go_send_packed(p.producer, pointer(k.bytes),
+		got := C.kprod_go_send_packed(p.producer, pointer(k.bytes), C.uint64_t(len(k.bytes)),
 			&k.records[accepted], C.uint64_t(len(k.records)-accepted), &why)
 		accepted += int(got)
 		return why
