@@ -76,12 +76,12 @@
 #define KPROD_ERR_IN_CALLBACK (-107)
 
 /**
- * The call does not fit the state of the producer, its transaction or the batch. The message says what comes first.
+ * The call does not fit the state of the producer, its transaction or the batch. The message, where the call gives one, says what comes first.
  */
 #define KPROD_ERR_ILLEGAL_STATE (-108)
 
 /**
- * The call's time has passed. Nothing was accepted or changed, so it may be made again.
+ * The call's time has passed. A send was not accepted and never will be; any other call may be made again, and says what holds until then.
  */
 #define KPROD_ERR_TIMED_OUT (-109)
 
@@ -897,7 +897,7 @@
 #define KPROD_TIMESTAMP_NOW (-1)
 
 /**
- * As a timeout: the limit that the configuration gives.
+ * As a timeout: the limit that the configuration gives, unless the function says another.
  */
 #define KPROD_TIMEOUT_CONFIGURED (-1)
 

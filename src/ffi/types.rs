@@ -9,7 +9,7 @@ pub const KPROD_NULL: i64 = -1;
 pub const KPROD_PARTITION_UNASSIGNED: i32 = -1;
 /// As a record's timestamp: the time of the send.
 pub const KPROD_TIMESTAMP_NOW: i64 = -1;
-/// As a timeout: the limit that the configuration gives.
+/// As a timeout: the limit that the configuration gives, unless the function says another.
 pub const KPROD_TIMEOUT_CONFIGURED: i32 = -1;
 
 /// kprod_delivery_t.kind: the outcome of one record.
