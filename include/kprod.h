@@ -1825,15 +1825,19 @@ int32_t kprod_create(const struct kprod_config_t *config,
                      struct kprod_error_t **err);
 
 /**
- * Waits until a broker answered and accepted the credentials. Optional: the first send does it within its own limit.
+ * Waits until a broker answered and accepted the credentials, and with idempotence until the producer has its id; with
+ * a transactional.id that ends what an earlier instance left open, and fences it. Optional: the first send or
+ * kprod_begin_transaction does it within its own limit.
  *
  * @param producer    borrowed.
  * @param timeout_ms  the limit; KPROD_TIMEOUT_CONFIGURED: max.block.ms.
  * @param err         out, optional: an error object, written on failure only.
  *
  * Returns: 0; KPROD_ERR_TIMED_OUT, _NO_BROKERS, _RESOLVE, _TLS, _SASL_AUTHENTICATION_FAILED, _PROTOCOL and other
- * codes of a failed connection: the producer goes on trying and the call may be repeated; KPROD_ERR_INVALID_ARG,
- * _CLOSED, _FATAL, _IN_CALLBACK, _FORKED, _INTERNAL.
+ * codes of a failed connection: the producer goes on trying and the call may be repeated;
+ * _CLUSTER_AUTHORIZATION_FAILED, _TRANSACTIONAL_ID_AUTHORIZATION_FAILED: the same, once the permission is there;
+ * _INVALID_TRANSACTION_TIMEOUT and others with kprod_error_is_fatal end the producer; KPROD_ERR_INVALID_ARG, _CLOSED,
+ * _FATAL, _IN_CALLBACK, _FORKED, _INTERNAL.
  * Ownership: *err is the caller's, for kprod_error_free.
  * Thread-safety: any thread.
  * Blocking: up to timeout_ms.
@@ -2006,8 +2010,8 @@ int32_t kprod_purge(struct kprod_producer_t *producer,
 
 /**
  * Ends a producer: refuses new records, sends what was accepted, waits for the outcomes up to the limit and reports
- * the rest with KPROD_ERR_CLOSED. Blocked calls of other threads return. After 0 no callback starts and nothing new
- * is queued; kprod_poll gives the remaining reports and then KPROD_ERR_CLOSED.
+ * the rest with KPROD_ERR_CLOSED. An open transaction is aborted. Blocked calls of other threads return. After 0 no
+ * callback starts and nothing new is queued; kprod_poll gives the remaining reports and then KPROD_ERR_CLOSED.
  *
  * @param producer    borrowed; kprod_destroy is still needed.
  * @param timeout_ms  the limit; KPROD_TIMEOUT_CONFIGURED: max.block.ms.
@@ -2140,8 +2144,9 @@ void kprod_record_init(struct kprod_record_t *record);
  * KPROD_ERR_INVALID_ARG (NULL, a wrong handle, length, partition or reserved field), _INVALID_TIMESTAMP_ARG,
  * _INVALID_TOPIC_EXCEPTION, _UNKNOWN_TOPIC_HANDLE, _UNKNOWN_PARTITION, _RECORD_TOO_LARGE, _PARTITIONER;
  * _UNKNOWN_TOPIC_OR_PARTITION, _TOPIC_AUTHORIZATION_FAILED and other codes of the brokers, as the last answer about
- * the topic had them; _TIMED_OUT (no metadata in time), _QUEUE_FULL (no room in time), _REPORT_QUEUE_FULL,
- * _COMPRESSION, _OUT_OF_MEMORY, _THREAD, _CLOSED, _FATAL, _FORKED, _INTERNAL.
+ * the topic had them; _ILLEGAL_STATE (a transactional producer outside of a transaction), _TRANSACTION_ABORTABLE (in a
+ * transaction that can only be aborted); _TIMED_OUT (no metadata in time), _QUEUE_FULL (no room in time),
+ * _REPORT_QUEUE_FULL, _COMPRESSION, _OUT_OF_MEMORY, _THREAD, _CLOSED, _FATAL, _FORKED, _INTERNAL.
  * Ownership: record, key, value and headers are the caller's again on return.
  * Thread-safety: any thread; records that one thread sends to a partition keep their order.
  * Blocking: up to max.block.ms.

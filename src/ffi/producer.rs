@@ -79,15 +79,19 @@ pub unsafe extern "C" fn kprod_create(
     unsafe { code_and_error(result, err) }
 }
 
-/// Waits until a broker answered and accepted the credentials. Optional: the first send does it within its own limit.
+/// Waits until a broker answered and accepted the credentials, and with idempotence until the producer has its id; with
+/// a transactional.id that ends what an earlier instance left open, and fences it. Optional: the first send or
+/// kprod_begin_transaction does it within its own limit.
 ///
 /// @param producer    borrowed.
 /// @param timeout_ms  the limit; KPROD_TIMEOUT_CONFIGURED: max.block.ms.
 /// @param err         out, optional: an error object, written on failure only.
 ///
 /// Returns: 0; KPROD_ERR_TIMED_OUT, _NO_BROKERS, _RESOLVE, _TLS, _SASL_AUTHENTICATION_FAILED, _PROTOCOL and other
-/// codes of a failed connection: the producer goes on trying and the call may be repeated; KPROD_ERR_INVALID_ARG,
-/// _CLOSED, _FATAL, _IN_CALLBACK, _FORKED, _INTERNAL.
+/// codes of a failed connection: the producer goes on trying and the call may be repeated;
+/// _CLUSTER_AUTHORIZATION_FAILED, _TRANSACTIONAL_ID_AUTHORIZATION_FAILED: the same, once the permission is there;
+/// _INVALID_TRANSACTION_TIMEOUT and others with kprod_error_is_fatal end the producer; KPROD_ERR_INVALID_ARG, _CLOSED,
+/// _FATAL, _IN_CALLBACK, _FORKED, _INTERNAL.
 /// Ownership: *err is the caller's, for kprod_error_free.
 /// Thread-safety: any thread.
 /// Blocking: up to timeout_ms.
@@ -356,8 +360,8 @@ pub unsafe extern "C" fn kprod_purge(producer: *mut kprod_producer_t, what: u32)
 }
 
 /// Ends a producer: refuses new records, sends what was accepted, waits for the outcomes up to the limit and reports
-/// the rest with KPROD_ERR_CLOSED. Blocked calls of other threads return. After 0 no callback starts and nothing new
-/// is queued; kprod_poll gives the remaining reports and then KPROD_ERR_CLOSED.
+/// the rest with KPROD_ERR_CLOSED. An open transaction is aborted. Blocked calls of other threads return. After 0 no
+/// callback starts and nothing new is queued; kprod_poll gives the remaining reports and then KPROD_ERR_CLOSED.
 ///
 /// @param producer    borrowed; kprod_destroy is still needed.
 /// @param timeout_ms  the limit; KPROD_TIMEOUT_CONFIGURED: max.block.ms.
