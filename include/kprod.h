@@ -1835,7 +1835,7 @@ int32_t kprod_create(const struct kprod_config_t *config,
  *
  * Returns: 0; KPROD_ERR_TIMED_OUT, _NO_BROKERS, _RESOLVE, _TLS, _SASL_AUTHENTICATION_FAILED, _PROTOCOL and other
  * codes of a failed connection: the producer goes on trying and the call may be repeated;
- * _CLUSTER_AUTHORIZATION_FAILED, _TRANSACTIONAL_ID_AUTHORIZATION_FAILED: the same, once the permission is there;
+ * _TRANSACTIONAL_ID_AUTHORIZATION_FAILED: the same, once the permission is there; _CLUSTER_AUTHORIZATION_FAILED,
  * _INVALID_TRANSACTION_TIMEOUT and others with kprod_error_is_fatal end the producer; KPROD_ERR_INVALID_ARG, _CLOSED,
  * _FATAL, _IN_CALLBACK, _FORKED, _INTERNAL.
  * Ownership: *err is the caller's, for kprod_error_free.

@@ -115,6 +115,11 @@ impl Engine {
                 self.transactor.step_failed(step);
                 self.doom(error.of_class(Class::Abortable));
             }
+            // Without transactions there is no call to make again: what was accepted would wait for ever.
+            Verdict::Refused if !self.transactor.is_transactional() => {
+                let error = self.step_error(step, broker, &answer);
+                self.pending_fatal.get_or_insert(error);
+            }
             Verdict::Refused => {
                 let error = self.step_error(step, broker, &answer);
                 for (_, operation) in self.starts.drain(..) {

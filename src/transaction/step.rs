@@ -488,9 +488,9 @@ impl Transactor {
         self.used_v1 = false;
     }
 
-    /// The identity was refused: whoever wants it has to ask again.
+    /// The identity was refused, or nobody could be asked: who begins a transaction has to ask again.
     pub fn not_initialised(&mut self, error: Error) {
-        self.wants_identity = false;
+        self.wants_identity &= !self.is_transactional();
         if self.call() == Some(Call::Begin) {
             self.conclude(Err(error));
         }

@@ -58,6 +58,8 @@ fn start_waits_for_the_producer_id_and_names_a_missing_permission() {
     );
     let error = refused.producer.start(Timeout::After(LONG)).unwrap_err();
     assert_eq!(error.code, ErrorCode::CLUSTER_AUTHORIZATION_FAILED);
+    let fatal = refused.producer.fatal_error().unwrap();
+    assert_eq!(fatal.code, ErrorCode::CLUSTER_AUTHORIZATION_FAILED);
     assert!(
         error.message.contains("InitProducerId"),
         "{}",
