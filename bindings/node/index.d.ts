@@ -1,0 +1,77 @@
+export type Bytes = string | Uint8Array | null;
+
+export interface Message {
+  topic: string;
+  key?: Bytes;
+  value?: Bytes;
+  headers?: Record<string, Bytes> | Array<[string, Bytes]>;
+  partition?: number;
+  /** Milliseconds since the epoch. */
+  timestamp?: number;
+}
+
+export interface Metadata {
+  topic: string;
+  partition: number;
+  /** Of a batch: its first record's. -1 with acks=0. */
+  offset: number;
+  timestamp: number;
+  /** 0: the producer's time, 1: the broker's, -1: none. */
+  timestampType: number;
+  count: number;
+  logStartOffset: number;
+}
+
+export interface Offset {
+  topic: string;
+  partition: number;
+  offset: number;
+  metadata?: string;
+  leaderEpoch?: number;
+}
+
+export interface GroupMetadata {
+  groupId: string;
+  memberId?: string;
+  generationId?: number;
+  groupInstanceId?: string;
+}
+
+export class KprodError extends Error {
+  private constructor();
+  readonly code: number;
+  readonly name: string;
+  readonly retriable: boolean;
+  readonly abortable: boolean;
+  readonly fatal: boolean;
+  /** Of a record or batch: whether it may stand in the log all the same. */
+  readonly persisted?: 'no' | 'possibly' | 'yes';
+}
+
+export class Batch {
+  private constructor();
+  /** null: no room, and the batch is closed now. */
+  append(record: Omit<Message, 'topic' | 'partition'>): { offset: number; timestamp: number; size: number } | null;
+  close(): void;
+  readonly size: number;
+  readonly recordCount: number;
+  free(): void;
+}
+
+export class Producer {
+  constructor(properties: Record<string, string | number | boolean>);
+  start(): Promise<unknown>;
+  /** The signal has an effect only until the library has accepted the record; then it is never sent. */
+  send(message: Message, options?: { signal?: AbortSignal }): Promise<Metadata>;
+  ready(): Promise<void>;
+  partitionsFor(topic: string): Promise<number>;
+  flush(): Promise<void>;
+  createBatch(): Batch;
+  sendBatch(batch: Batch, topic: string, partition: number): Promise<Metadata>;
+  beginTransaction(): Promise<void>;
+  commitTransaction(): Promise<void>;
+  abortTransaction(): Promise<void>;
+  sendOffsetsToTransaction(offsets: Offset[], group: string | GroupMetadata): Promise<void>;
+  transaction<T>(body: (producer: Producer) => Promise<T> | T): Promise<T>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,68 @@
+'use strict';
+const { constants: c, load, get64, viewOf } = require('./library');
+const { refused, taken } = require('./errors');
+const { Pack, prepare } = require('./packing');
+
+/** Frees what nobody refers to any more. */
+const forgotten = new FinalizationRegistry((handle) => load().batch_free(handle));
+
+/** A batch to be filled by hand, from Producer.createBatch(), and sent by Producer.sendBatch(). */
+class Batch {
+  constructor(driver) {
+    driver.checkOpen();
+    const out = Buffer.alloc(8);
+    const error = Buffer.alloc(8);
+    this._library = driver.library;
+    const code = this._library.create_batch(driver.handle, out, error);
+    if (code !== 0) throw taken(error, code);
+    this._handle = out.readBigUInt64LE(0);
+    this._pack = new Pack(1, 4096);
+    this._appended = Buffer.alloc(48);
+    forgotten.register(this, this._handle, this);
+  }
+
+  /** The record's place, timestamp and size; null when there is no room, which also closes the batch. */
+  append({ key, value, headers, timestamp }) {
+    this._pack.clear();
+    this._pack.add({ ...prepare({ key, value, headers, timestamp }) }, 0, 0);
+    const code = this._library.batch_append(this._alive(), this._pack.records, this._appended);
+    if (code === c.BATCH_FULL) return null;
+    if (code !== 0) throw refused(code);
+    const view = viewOf(this._appended);
+    return { timestamp: get64(view, 0), offset: get64(view, 8), size: get64(view, 16) };
+  }
+
+  close() {
+    const code = this._library.batch_close(this._alive());
+    if (code !== 0) throw refused(code);
+  }
+
+  /** Its bytes, 61 when it is empty. */
+  get size() {
+    return this._number(this._library.batch_size(this._alive()));
+  }
+
+  get recordCount() {
+    return this._number(this._library.batch_record_count(this._alive()));
+  }
+
+  /** Gives its memory back before the garbage collector does. What was sent is not touched. */
+  free() {
+    if (this._handle === null) return;
+    forgotten.unregister(this);
+    this._library.batch_free(this._handle);
+    this._handle = null;
+  }
+
+  _alive() {
+    if (this._handle === null) throw refused(c.INVALID_ARG, 'the batch was freed');
+    return this._handle;
+  }
+
+  _number(result) {
+    if (result < 0) throw refused(Number(result));
+    return Number(result);
+  }
+}
+
+module.exports = { Batch };

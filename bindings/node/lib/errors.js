@@ -1,0 +1,45 @@
+'use strict';
+const { constants: c, load } = require('./library');
+
+const PERSISTED = ['no', 'possibly', 'yes'];
+
+/** What the library refused or could not do. */
+class KprodError extends Error {
+  constructor(code, { message, flags = 0, persisted } = {}) {
+    super(message || load().err_str(code));
+    this.code = code;
+    this.name = load().err_name(code);
+    this.retriable = (flags & c.RETRIABLE) !== 0;
+    this.abortable = (flags & c.ABORTABLE) !== 0;
+    this.fatal = (flags & c.FATAL_FLAG) !== 0;
+    // Of a record or batch: whether it may stand in the log all the same.
+    if (persisted !== undefined) this.persisted = persisted;
+  }
+}
+
+/** The flags of a code that a call returned, with no object or entry to tell more. */
+function flagsOf(code) {
+  if (code === c.FATAL) return c.FATAL_FLAG;
+  return [c.TIMED_OUT, c.QUEUE_FULL, c.REPORT_QUEUE_FULL].includes(code) ? c.RETRIABLE : 0;
+}
+
+const refused = (code, message) => new KprodError(code, { message, flags: flagsOf(code) });
+
+/** The error object that a call left in `out`, freed, as an error. */
+function taken(out, code) {
+  const library = load();
+  const object = out.readBigUInt64LE(0);
+  if (object === 0n) return refused(code);
+  const flags = (library.error_is_retriable(object) ? c.RETRIABLE : 0) |
+    (library.error_is_abortable(object) ? c.ABORTABLE : 0) | (library.error_is_fatal(object) ? c.FATAL_FLAG : 0);
+  const error = new KprodError(library.error_code(object), { message: library.error_message(object), flags });
+  library.error_free(object);
+  return error;
+}
+
+/** The error of an entry. */
+function reported(code, flags, message, record) {
+  return new KprodError(code, { message, flags, persisted: record ? PERSISTED[(flags >> 4) & 3] : undefined });
+}
+
+module.exports = { KprodError, refused, taken, reported };
