@@ -1,0 +1,12 @@
+# frozen_string_literal: true
+
+# A Kafka producer on libkprod.
+module Kprod
+end
+
+require_relative 'kprod/library'
+require_relative 'kprod/errors'
+require_relative 'kprod/future'
+require_relative 'kprod/record'
+require_relative 'kprod/batch'
+require_relative 'kprod/producer'

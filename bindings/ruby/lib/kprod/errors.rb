@@ -1,0 +1,71 @@
+# frozen_string_literal: true
+
+module Kprod
+  # What the library refused or could not do.
+  class Error < StandardError
+    # @return [Integer] the code, one of KPROD_ERR_* of kprod.h
+    attr_reader :code
+    # @return [Symbol, nil] of a record or batch: whether it may stand in the log (:no, :possibly, :yes)
+    attr_reader :persisted
+
+    def initialize(code, message = nil, flags = 0, persisted = nil)
+      super(message || Library.kprod_err_str(code))
+      @code = code
+      @flags = flags
+      @persisted = persisted
+    end
+
+    # @return [String] the code's name, such as "TIMED_OUT"
+    def name = Library.kprod_err_name(code)
+    # @return [Boolean] whether the same may work later
+    def retriable? = @flags.anybits?(1)
+    # @return [Boolean] whether the transaction is to be aborted
+    def abortable? = @flags.anybits?(2)
+    # @return [Boolean] whether the producer is of no more use
+    def fatal? = @flags.anybits?(4)
+
+    PERSISTED = %i[no possibly yes].freeze
+    private_constant :PERSISTED
+
+    # @api private
+    def self.of(code, message = nil, flags = nil, record: false)
+      flags ||= { -109 => 1, -110 => 1, -111 => 1, -124 => 4 }.fetch(code, 0)
+      CLASSES.fetch(code, Error).new(code, message, flags, record ? PERSISTED[flags >> 4 & 3] : nil)
+    end
+
+    # The error object at this pointer's place, freed.
+    # @api private
+    def self.taken(out, code)
+      object = out.read_pointer
+      return of(code) if object.null?
+
+      flags = [Library.kprod_error_is_retriable(object), Library.kprod_error_is_abortable(object),
+               Library.kprod_error_is_fatal(object)].each_with_index.sum { |set, bit| set.zero? ? 0 : 1 << bit }
+      error = of(Library.kprod_error_code(object), Library.kprod_error_message(object), flags)
+      Library.kprod_error_free(object)
+      error
+    end
+  end
+
+  # A property is unknown, or its value not allowed.
+  class ConfigError < Error; end
+  # The producer is closed.
+  class ClosedError < Error; end
+  # The producer was made before a fork: make a new one in the child.
+  class ForkedError < Error; end
+  # The call does not fit the state of the producer, its transaction or the batch.
+  class IllegalStateError < Error; end
+  # The call's time has passed.
+  class TimedOutError < Error; end
+  # There was no room in buffer.memory.
+  class QueueFullError < Error; end
+  # The record's transaction was aborted before it was sent.
+  class AbortedError < Error; end
+
+  class Error
+    CLASSES = { -102 => ConfigError, -103 => ConfigError, -105 => ClosedError, -106 => ForkedError,
+                -108 => IllegalStateError, -109 => TimedOutError, -110 => QueueFullError,
+                -111 => QueueFullError, -132 => AbortedError }.freeze
+    private_constant :CLASSES
+  end
+end

@@ -1,0 +1,56 @@
+# frozen_string_literal: true
+
+module Kprod
+  # Describes records to the library.
+  # @api private
+  module Described
+    NONE = -1
+
+    # Gives the block a struct that lives as long as the block runs.
+    def self.record(key:, value:, headers:, timestamp:, topic: 0, partition: nil, tag: 0)
+      record = Library::Record.new
+      kept = []
+      put(record, :key, key, kept)
+      put(record, :value, value, kept)
+      unless headers.nil? || headers.empty?
+        record[:headers] = array(headers, kept)
+        record[:header_count] = headers.size
+      end
+      record[:partition] = partition || NONE
+      record[:timestamp_ms] = milliseconds(timestamp)
+      record[:tag] = tag
+      record[:topic] = topic
+      result = yield record
+      kept.clear
+      result
+    end
+
+    def self.array(headers, kept)
+      kept << (memory = FFI::MemoryPointer.new(Library::Header.size, headers.size))
+      headers.each_with_index do |(name, content), place|
+        header = Library::Header.new(memory + (place * Library::Header.size))
+        put(header, :key, name.to_s, kept)
+        put(header, :value, content, kept)
+      end
+      memory
+    end
+
+    def self.put(struct, name, content, kept)
+      return struct[:"#{name}_len"] = NONE if content.nil?
+      raise ArgumentError, "#{name} must be a String or nil" unless content.is_a?(String)
+
+      kept << (memory = FFI::MemoryPointer.new(:uint8, [content.bytesize, 1].max))
+      memory.put_bytes(0, content)
+      struct[name] = memory
+      struct[:"#{name}_len"] = content.bytesize
+    end
+
+    def self.milliseconds(timestamp)
+      case timestamp
+      when nil then NONE
+      when Time then (timestamp.to_r * 1000).floor
+      else timestamp
+      end
+    end
+  end
+end

@@ -1,0 +1,115 @@
+# frozen_string_literal: true
+
+require 'test/unit'
+require 'kprod'
+
+class TestProducer < Test::Unit::TestCase
+  MOCK = { 'test.mock.num.brokers' => 1, 'max.block.ms' => 20_000 }.freeze
+
+  def with(properties = {}, &block) = Kprod::Producer.open(MOCK.merge(properties), &block)
+
+  def test_send_and_wait
+    with do |producer|
+      future = producer.send('greetings', 'hello', key: 'en', headers: { 'a' => '1', 'b' => nil }, partition: 0,
+                                                   timestamp: Time.at(1))
+      metadata = future.value(20)
+      assert_equal ['greetings', 0, 0, 1000], metadata.to_a.first(4)
+      assert future.done?
+      assert producer.partitions_for('greetings').positive?
+    end
+  end
+
+  def test_many_arrive_in_order_though_there_is_little_memory
+    with('buffer.memory' => 65_536, 'batch.size' => 16_384) do |producer|
+      futures = Array.new(5000) { |i| producer.send('t', "record #{i}" + ('x' * 90), partition: 0) }
+      assert_equal (0...5000).to_a, (futures.map { |future| future.value(20).offset })
+    end
+  end
+
+  def test_callbacks_and_flush
+    with('linger.ms' => 10_000) do |producer|
+      seen = Queue.new
+      producer.send('t', 'x', partition: 0) { |metadata, error| seen << [metadata.offset, error] }
+      producer.flush
+      assert_equal [0, nil], seen.pop
+    end
+  end
+
+  def test_try_send_is_refused_when_there_is_no_room
+    with('buffer.memory' => 65_536, 'batch.size' => 16_384, 'linger.ms' => 10_000) do |producer|
+      futures = []
+      error = assert_raise(Kprod::QueueFullError) do
+        100_000.times { futures << producer.try_send('unknown', 'x' * 1000) }
+      end
+      assert error.retriable?
+      producer.flush
+      assert(futures.all? { |future| future.value(20) })
+    end
+  end
+
+  def test_other_threads_run_while_one_waits
+    with('linger.ms' => 2000) do |producer|
+      counted = 0
+      counter = Thread.new { loop { counted += 1 } }
+      producer.send('t', 'x').value(20)
+      counter.kill
+      assert counted.positive?
+    end
+  end
+
+  def test_errors
+    error = assert_raise(Kprod::ConfigError) { Kprod::Producer.new('batch.sise' => 1) }
+    assert_equal ['UNKNOWN_CONFIG', -102, false, false], [error.name, error.code, error.retriable?, error.fatal?]
+    producer = Kprod::Producer.new(MOCK)
+    assert_raise(ArgumentError) { producer.send('t', 5) }
+    assert_raise(Kprod::IllegalStateError) { producer.begin_transaction }
+    assert_equal 'RECORD_TOO_LARGE', assert_raise(Kprod::Error) { producer.send('t', 'x' * (3 << 20)) }.name
+    producer.close
+    producer.close
+    assert_raise(Kprod::ClosedError) { producer.send('t', 'x') }
+  end
+
+  def test_batch
+    with('batch.size' => 1000) do |producer|
+      batch = producer.create_batch
+      assert_equal 61, batch.size
+      count = 0
+      count += 1 while batch.append('x' * 100, key: 'k')
+      assert_equal count, batch.record_count
+      metadata = producer.send_batch(batch, 't', 0).value(20)
+      assert_equal ['t', 0, count], [metadata.topic, metadata.offset, metadata.count]
+      assert_raise(Kprod::IllegalStateError) { producer.send_batch(batch, 't', 0) }
+    end
+  end
+
+  def test_transactions
+    with('transactional.id' => 'id') do |producer|
+      sent = producer.transaction do
+        producer.send_offsets_to_transaction({ ['t', 0] => 5 }, 'group') if producer.partitions_for('t')
+        producer.send('t', 'x', partition: 0)
+      end
+      assert_equal 0, sent.value(0).offset
+      assert_raise(RangeError) { producer.transaction { raise RangeError } }
+      assert producer.transaction { producer.send('t', 'y', partition: 0) }.value(0)
+    end
+  end
+
+  def test_a_child_gets_an_error_and_makes_its_own
+    with do |producer|
+      child = fork do
+        refused = begin
+          producer.send('t', 'x')
+          false
+        rescue Kprod::ForkedError
+          true
+        end
+        own = Kprod::Producer.new(MOCK)
+        sent = own.send('t', 'x', partition: 0).value(20).offset
+        own.close
+        exit!(refused && sent.zero? ? 0 : 1)
+      end
+      assert Process.wait2(child).last.success?
+      assert producer.send('t', 'x').value(20)
+    end
+  end
+end
