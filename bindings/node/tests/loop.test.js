@@ -6,7 +6,7 @@ const { Driver } = require('../lib/driver');
 
 test('the loop is not blocked while a million reports drain', async () => {
   const total = 1000000;
-  // The time on the processor of each turn's slice: what other processes take is not the loop's.
+  // How long each slice of reports held the loop; what the program does with its promises comes after.
   const slices = [];
   const poll = Driver.prototype._poll;
   Driver.prototype._poll = function () {
