@@ -25,10 +25,10 @@ static void on_signal(int number)
 }
 
 /* Any thread that lets it may get it. */
-static void *interrupt(void *unused)
+static void *interrupt(void *mask)
 {
-    (void)unused;
     is_host = 1;
+    CHECK(pthread_sigmask(SIG_SETMASK, mask, NULL) == 0);
     while (!atomic_load(&finished)) {
         CHECK(kill(getpid(), SIGUSR1) == 0);
         usleep(200);
@@ -56,11 +56,15 @@ int main(void)
     struct sigaction action = {.sa_handler = on_signal}, now; /* without SA_RESTART */
     struct itimerval often = {{0, 1000}, {0, 1000}}, never = {{0, 0}, {0, 0}};
     pthread_t thread;
+    sigset_t all, mask;
     is_host = 1;
     for (int i = 0; i < HANDLED; i++)
         CHECK(sigaction(handled[i], &action, NULL) == 0);
     CHECK(setitimer(ITIMER_PROF, &often, NULL) == 0);
-    CHECK(pthread_create(&thread, NULL, interrupt, NULL) == 0);
+    /* Deaf until it has said that it is the host's. */
+    CHECK(sigfillset(&all) == 0 && pthread_sigmask(SIG_SETMASK, &all, &mask) == 0);
+    CHECK(pthread_create(&thread, NULL, interrupt, &mask) == 0);
+    CHECK(pthread_sigmask(SIG_SETMASK, &mask, NULL) == 0);
 
     kprod_config_t *config = mock_config();
     CHECK_CODE(0, kprod_config_set(config, "linger.ms", "1", NULL));
