@@ -35,7 +35,19 @@ enum State {
     Quiet,
     /// The last attempt failed.
     Waiting(Instant),
-    Asked(RequestId, Instant),
+    Asked {
+        id: RequestId,
+        since: Instant,
+        scope: Scope,
+    },
+}
+
+/// What the request under way asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Scope {
+    Cluster,
+    SomeTopics,
+    AllInUse,
 }
 
 /// What to ask for.
@@ -44,8 +56,8 @@ pub enum Question {
     /// Brokers only.
     Cluster,
     Topics(Vec<u32>),
-    /// Every topic in use.
-    AllInUse,
+    /// Every topic in use, and these.
+    AllInUse(Vec<u32>),
 }
 
 impl Metadata {
@@ -58,7 +70,7 @@ impl Metadata {
             cluster_wanted: false,
             state: State::Quiet,
             known_since: None,
-            full_refresh_at: now,
+            full_refresh_at: now + config.metadata.max_age,
             ids: HashMap::new(),
             by_id: HashMap::new(),
         }
@@ -107,16 +119,17 @@ impl Metadata {
     /// What to ask now, if anything.
     pub fn question(&mut self, now: Instant, any_in_use: bool) -> Option<Question> {
         match self.state {
-            State::Asked(..) => return None,
+            State::Asked { .. } => return None,
             State::Waiting(until) if until > now => return None,
             State::Waiting(_) | State::Quiet => {}
         }
         self.unknown.retain(|_, until| *until > now);
-        if any_in_use && self.known_since.is_some() && self.full_refresh_at <= now {
-            return Some(Question::AllInUse);
+        let wanted: Vec<u32> = self.wanted.iter().copied().collect();
+        if any_in_use && self.is_known() && self.full_refresh_at <= now {
+            return Some(Question::AllInUse(wanted));
         }
-        if !self.wanted.is_empty() {
-            return Some(Question::Topics(self.wanted.iter().copied().collect()));
+        if !wanted.is_empty() {
+            return Some(Question::Topics(wanted));
         }
         self.cluster_wanted.then_some(Question::Cluster)
     }
@@ -124,7 +137,7 @@ impl Metadata {
     /// When to look again.
     pub fn next_look(&self, now: Instant, any_in_use: bool) -> Option<Instant> {
         match self.state {
-            State::Asked(..) => None,
+            State::Asked { .. } => None,
             State::Waiting(until) if until > now => Some(until),
             // A wait that is over, with nothing left to ask, is no reason to look again.
             State::Waiting(_) | State::Quiet => {
@@ -134,60 +147,72 @@ impl Metadata {
     }
 
     pub fn asked(&mut self, id: RequestId, now: Instant, question: &Question) {
-        self.state = State::Asked(id, now);
-        match question {
-            Question::Cluster => {}
-            Question::Topics(topics) => {
-                for topic in topics {
-                    self.wanted.remove(topic);
-                }
-            }
-            Question::AllInUse => self.wanted.clear(),
+        let (topics, scope): (&[u32], Scope) = match question {
+            Question::Cluster => (&[], Scope::Cluster),
+            Question::Topics(topics) => (topics, Scope::SomeTopics),
+            Question::AllInUse(topics) => (topics, Scope::AllInUse),
+        };
+        for topic in topics {
+            self.wanted.remove(topic);
         }
         self.cluster_wanted = false;
+        let since = now;
+        self.state = State::Asked { id, since, scope };
     }
 
     /// Whether the answer is so late that another broker is to be asked.
     pub fn is_overdue(&self, now: Instant, patience: Duration) -> bool {
-        matches!(self.state, State::Asked(_, since) if now.duration_since(since) >= patience)
+        matches!(self.state, State::Asked { since, .. } if now.duration_since(since) >= patience)
     }
 
-    pub fn is_asked(&self) -> bool {
-        matches!(self.state, State::Asked(..))
+    /// The request will not be answered. One that was given up before is no loss.
+    pub fn lost(&mut self, request: RequestId, now: Instant, rng: &Rng) {
+        if matches!(self.state, State::Asked { id, .. } if id == request) {
+            self.abandon_request(now, rng);
+        }
     }
 
-    /// The request was not answered: what it asked for is still wanted.
+    /// The answer to what was asked is not waited for any more: what it asked for is still wanted.
     pub fn abandon_request(&mut self, now: Instant, rng: &Rng) {
-        if self.is_asked() {
+        if matches!(self.state, State::Asked { .. }) {
             self.wanted.extend(self.unknown.keys());
-            if self.known_since.is_none() {
-                self.cluster_wanted = true;
-            } else {
-                self.full_refresh_at = now;
-            }
+            self.cluster_wanted |= self.known_since.is_none();
+            self.full_refresh_at = now;
             self.state = State::Waiting(now + self.backoff.next(rng));
         }
     }
 
-    /// The answer was taken in. `complete`: nothing in it has to be asked again.
-    pub fn answered(&mut self, now: Instant, question_was_all: bool, complete: bool, rng: &Rng) {
+    /// The request's answer was taken in. `complete`: nothing in it has to be asked again.
+    pub fn answered(&mut self, request: RequestId, complete: bool, now: Instant, rng: &Rng) {
         self.known_since = Some(now);
-        if question_was_all || self.full_refresh_at <= now {
+        let State::Asked { id, scope, .. } = self.state else {
+            return;
+        };
+        if id != request {
+            // It was given up, and what it asked for has been asked for again.
+            return;
+        }
+        if scope == Scope::AllInUse {
             self.full_refresh_at = now + self.max_age;
         }
         self.state = if complete {
-            self.backoff.reset();
+            // That the cluster answers does not say that its brokers can be reached.
+            if scope != Scope::Cluster {
+                self.backoff.reset();
+            }
             State::Quiet
         } else {
             State::Waiting(now + self.backoff.next(rng))
         };
     }
 
-    /// All that is known of the cluster is void: begin at the bootstrap servers.
-    pub fn rebootstrap(&mut self) {
+    /// All that is known of the cluster is void: begin at the bootstrap servers, where what was being asked is asked
+    /// again. Not at once: they may only ever name brokers that cannot be reached.
+    pub fn rebootstrap(&mut self, now: Instant, rng: &Rng) {
         self.known_since = None;
         self.cluster_wanted = true;
-        self.state = State::Quiet;
+        self.full_refresh_at = now;
+        self.state = State::Waiting(now + self.backoff.next(rng));
     }
 
     /// Zero while the cluster has given none.
@@ -251,7 +276,7 @@ mod tests {
         metadata.asked(ID, now, &question);
         metadata.want(8);
         assert_eq!(metadata.question(now, true), None);
-        metadata.answered(now, false, true, &rng());
+        metadata.answered(ID, true, now, &rng());
         assert_eq!(
             metadata.question(now, true),
             Some(Question::Topics(vec![8]))
@@ -266,7 +291,7 @@ mod tests {
         let question = metadata.question(now, true).unwrap();
         metadata.asked(ID, now, &question);
         metadata.want(7);
-        metadata.answered(now, false, false, &rng());
+        metadata.answered(ID, false, now, &rng());
         assert_eq!(metadata.question(now, true), None);
         let soon = now + Duration::from_millis(130);
         assert_eq!(metadata.question(soon, true), Some(question));
@@ -294,12 +319,53 @@ mod tests {
         metadata.want_cluster();
         let question = metadata.question(now, false).unwrap();
         metadata.asked(ID, now, &question);
-        metadata.answered(now, true, true, &rng());
+        metadata.answered(ID, true, now, &rng());
         assert_eq!(metadata.question(now, true), None);
         let aged = metadata.next_look(now, true).unwrap();
         assert_eq!(aged, now + Duration::from_secs(10));
-        assert_eq!(metadata.question(aged, true), Some(Question::AllInUse));
+        assert_eq!(
+            metadata.question(aged, true),
+            Some(Question::AllInUse(vec![]))
+        );
         assert_eq!(metadata.next_look(now, false), None);
+    }
+
+    /// A cluster that is given up takes the question with it, not what was asked.
+    #[test]
+    fn what_was_asked_when_everything_began_anew_is_asked_again() {
+        let now = Instant::now();
+        let mut metadata = metadata(now);
+        metadata.want(7);
+        let question = metadata.question(now, true).unwrap();
+        metadata.asked(ID, now, &question);
+        metadata.rebootstrap(now, &rng());
+        metadata.lost(ID, now, &rng());
+        assert_eq!(metadata.question(now, true), None);
+        let now = now + Duration::from_millis(130);
+        let question = metadata.question(now, true).unwrap();
+        assert_eq!(question, Question::Cluster);
+        metadata.asked(RequestId(2), now, &question);
+        metadata.answered(RequestId(2), true, now, &rng());
+        assert_eq!(
+            metadata.question(now, true),
+            Some(Question::AllInUse(vec![]))
+        );
+    }
+
+    #[test]
+    fn the_end_of_a_request_given_up_is_not_that_of_the_next() {
+        let now = Instant::now();
+        let mut metadata = metadata(now);
+        metadata.want(7);
+        let question = metadata.question(now, true).unwrap();
+        metadata.asked(ID, now, &question);
+        metadata.abandon_request(now, &rng());
+        let soon = now + Duration::from_millis(130);
+        let question = metadata.question(soon, true).unwrap();
+        metadata.asked(RequestId(2), soon, &question);
+        metadata.lost(ID, soon, &rng());
+        metadata.answered(ID, true, soon, &rng());
+        assert_eq!(metadata.question(soon + Duration::from_secs(5), true), None);
     }
 
     #[test]

@@ -48,7 +48,7 @@ pub struct Broker {
     pub throttled_until: Option<Instant>,
     /// Since when it has had something due that it could not take.
     pub blocked_since: Option<Instant>,
-    /// When the oldest unanswered request was handed to the connection.
+    /// When the oldest unanswered request was handed to the connection, or it began to be opened.
     pub waiting_since: Option<Instant>,
 }
 
@@ -119,6 +119,12 @@ impl Broker {
 
     pub fn is_throttled(&self, now: Instant) -> bool {
         self.throttled_until.is_some_and(|until| until > now)
+    }
+
+    /// Whether what is waited for should have come long ago.
+    pub fn is_silent(&self, now: Instant, patience: Duration) -> bool {
+        self.waiting_since
+            .is_some_and(|since| now.duration_since(since) >= patience)
     }
 
     pub fn make_due(&mut self, at: Instant) {

@@ -42,7 +42,7 @@ impl Engine {
         let topics = match &question {
             Question::Cluster => Vec::new(),
             Question::Topics(topics) => topics.clone(),
-            Question::AllInUse => self.topics_in_use(),
+            Question::AllInUse(wanted) => self.topics_in_use(wanted),
         };
         if let Some(id) = self.send_metadata(broker, topics, now) {
             self.metadata.asked(id, now, &question);
@@ -60,11 +60,7 @@ impl Engine {
     /// A connected broker with the least to do; nodes before bootstrap servers. One that has been silent for
     /// long would not answer this either, so it is asked only where no other can be.
     pub(super) fn broker_to_ask(&self, now: Instant) -> Option<i32> {
-        let is_stalled = |broker: &Broker| {
-            broker
-                .waiting_since
-                .is_some_and(|since| now.duration_since(since) >= STALL_CHECK)
-        };
+        let is_stalled = |broker: &Broker| broker.is_silent(now, STALL_CHECK);
         let best = self
             .brokers
             .values()
@@ -116,27 +112,32 @@ impl Engine {
             .all(|broker| broker.is_bootstrap() || matches!(broker.link, Link::Backoff { .. }));
         let lost = now.duration_since(known) >= settings.rebootstrap_trigger;
         if settings.recovery == MetadataRecovery::Rebootstrap && (nodes_unreachable || lost) {
-            self.rebootstrap();
+            self.rebootstrap(now);
         }
     }
 
-    pub(super) fn rebootstrap(&mut self) {
+    pub(super) fn rebootstrap(&mut self, now: Instant) {
         self.shared.log.log(LogLevel::Notice, || {
             "starting over from the bootstrap servers".to_owned()
         });
-        self.metadata.rebootstrap();
+        self.metadata.rebootstrap(now, &self.rng);
         let has_bootstrap = self.brokers.values().any(|broker| broker.is_bootstrap());
         if !has_bootstrap {
             self.add_bootstrap_brokers();
         }
     }
 
-    fn topics_in_use(&mut self) -> Vec<u32> {
+    /// Those that are wanted, and those that were used not long ago; the others are not followed any more.
+    fn topics_in_use(&mut self, wanted: &[u32]) -> Vec<u32> {
         let age = self.shared.age_ms();
         let idle = self.config.metadata.max_idle.as_millis() as u64;
         let mut in_use = Vec::new();
         let topics: Vec<Arc<Topic>> = self.accumulator.topics.iter().cloned().collect();
         for topic in topics {
+            if wanted.contains(&topic.handle) {
+                in_use.push(topic.handle);
+                continue;
+            }
             if !topic.followed.load(Ordering::Relaxed) {
                 continue;
             }
@@ -199,7 +200,6 @@ impl Engine {
         let outstanding = Outstanding::Metadata(MetadataQuestion {
             broker: broker_id,
             conn,
-            topics,
             sent: now,
         });
         self.requests.insert(id, outstanding);
@@ -218,12 +218,11 @@ impl Engine {
         let Some(Outstanding::Metadata(question)) = self.take_request(id) else {
             return Ok(());
         };
-        let MetadataQuestion { broker, topics, .. } = question;
+        let broker = question.broker;
         self.note_success(broker);
         self.throttle(broker, response.throttle_time_ms, now);
         if ErrorCode(i32::from(response.error_code)) == ErrorCode::REBOOTSTRAP_REQUIRED {
-            self.metadata.abandon_request(now, &self.rng);
-            self.rebootstrap();
+            self.rebootstrap(now);
             return Ok(());
         }
         self.take_brokers(&response);
@@ -231,8 +230,7 @@ impl Engine {
         for topic in &response.topics {
             complete &= self.take_topic(topic, now);
         }
-        let asked_all = topics.len() >= self.accumulator.topics.iter().count();
-        self.metadata.answered(now, asked_all, complete, &self.rng);
+        self.metadata.answered(id, complete, now, &self.rng);
         self.answer_starts();
         Ok(())
     }
@@ -508,31 +506,30 @@ impl Engine {
         let stalled: Vec<i32> = self
             .brokers
             .values()
-            .filter(|broker| {
-                broker
-                    .waiting_since
-                    .is_some_and(|since| now.duration_since(since) >= STALL_CHECK)
-            })
+            .filter(|broker| broker.is_silent(now, STALL_CHECK))
             .map(|broker| broker.id)
             .collect();
         if !stalled.is_empty() {
             let topics: Vec<u32> = self
                 .tracks
                 .iter()
-                .filter(|track| !track.in_flight.is_empty() && stalled.contains(&track.leader))
+                .filter(|track| !track.in_flight.is_empty() || track.listed_on.is_some())
+                .filter(|track| stalled.contains(&track.leader))
                 .map(|track| track.topic.handle)
                 .collect();
             for topic in topics {
                 self.metadata.want(topic);
             }
+            self.doubt_step(&stalled, now);
         }
         if self
             .brokers
             .values()
             .any(|broker| broker.waiting_since.is_some())
         {
-            self.stall_checked = Some(now + STALL_CHECK);
-            self.timers.at(now + STALL_CHECK, Timer::Look);
+            let next = now + STALL_CHECK / 2;
+            self.stall_checked = Some(next);
+            self.timers.at(next, Timer::Look);
         }
     }
 }

@@ -3,10 +3,10 @@
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::Engine;
 use super::broker::Link;
 use super::drain::{Outstanding, StepRequest};
 use super::questions::{Answer, Said};
+use super::{Engine, STALL_CHECK};
 use crate::error::{Class, Error, ErrorCode};
 use crate::network::{OutgoingRequest, RequestId};
 use crate::protocol::ProtocolError;
@@ -26,10 +26,14 @@ impl Engine {
         let may_connect = broker.is_some_and(|broker| broker.may_connect(now));
         match broker.map(|broker| &broker.link) {
             Some(Link::Ready { .. }) => {}
-            Some(Link::Connecting { .. }) => return,
+            Some(Link::Connecting { .. })
+                if !broker.is_some_and(|broker| broker.is_silent(now, STALL_CHECK)) =>
+            {
+                return;
+            }
             Some(_) if may_connect => return self.connect(node, now),
             // Gone or not to be reached: another may coordinate by now.
-            Some(Link::Backoff { .. } | Link::Idle) | None => {
+            Some(Link::Connecting { .. } | Link::Backoff { .. } | Link::Idle) | None => {
                 return self.again(step, ErrorCode::NETWORK_EXCEPTION, true, now);
             }
         }
@@ -88,6 +92,11 @@ impl Engine {
         body: &Bytes,
         now: Instant,
     ) -> Result<(), ProtocolError> {
+        if let Some(inquiry) = self.transactor.inquiry(id) {
+            let answer = Answer::read(inquiry, version, body)?;
+            self.on_inquiry_answered(id, answer, now);
+            return Ok(());
+        }
         let Some(step) = self.transactor.outstanding(id) else {
             self.take_request(id);
             return Ok(());
@@ -103,6 +112,63 @@ impl Engine {
         self.throttle(broker, answer.throttle_ms, now);
         self.on_answer(step, broker, answer, now);
         Ok(())
+    }
+
+    /// The broker that was asked is silent: it may not coordinate any more, and others know who does.
+    pub(super) fn doubt_step(&mut self, stalled: &[i32], now: Instant) {
+        let asked = |id: RequestId| self.requests.get(&id).map(Outstanding::broker);
+        let is_stalled = |id: RequestId| asked(id).is_some_and(|node| stalled.contains(&node));
+        let Some((id, step)) = self.transactor.pending().filter(|(id, _)| is_stalled(*id)) else {
+            return;
+        };
+        if self
+            .transactor
+            .pending_inquiry()
+            .is_some_and(|id| !is_stalled(id))
+        {
+            return;
+        }
+        let Some(other) = self
+            .broker_to_ask(now)
+            .filter(|other| !stalled.contains(other))
+        else {
+            return self.connect_somewhere(now);
+        };
+        match self.transactor.inquiry_about(step) {
+            // The answer, should it come after all, is nothing to anybody.
+            None => self.on_step_lost(id, now),
+            Some(inquiry) => match self.send_step(inquiry, other, now) {
+                Ok(Some(id)) => self.transactor.inquired(id, inquiry),
+                // It is asked again when the silence lasts.
+                Ok(None) => {}
+                Err(error) => self.pending_fatal = Some(error),
+            },
+        }
+    }
+
+    fn on_inquiry_answered(&mut self, id: RequestId, answer: Answer, now: Instant) {
+        let (Some(inquiry), Some(request)) =
+            (self.transactor.inquiry_ended(id), self.take_request(id))
+        else {
+            return;
+        };
+        self.note_success(request.broker());
+        self.throttle(request.broker(), answer.throttle_ms, now);
+        let (ErrorCode::OK, Said::Coordinator { node, host, port }) = (answer.code, answer.said)
+        else {
+            return;
+        };
+        let Some((silent, step)) = self.transactor.pending() else {
+            return;
+        };
+        let moved = self
+            .requests
+            .get(&silent)
+            .is_some_and(|request| request.broker() != node);
+        if moved && self.transactor.inquiry_about(step) == Some(inquiry) {
+            self.learn_broker(node, &host, port);
+            self.transactor.redirect(inquiry, node, now, &self.rng);
+        }
     }
 
     fn on_answer(&mut self, step: Step, broker: i32, answer: Answer, now: Instant) {

@@ -41,7 +41,6 @@ pub struct StepRequest {
 pub struct MetadataQuestion {
     pub broker: i32,
     pub conn: ConnectionId,
-    pub topics: Vec<u32>,
     pub sent: Instant,
 }
 

@@ -62,6 +62,7 @@ impl Engine {
         }
         let handle = self.network.connect(conn, &broker.address);
         broker.link = Link::Connecting { conn, handle };
+        broker.waiting_since = Some(now);
         self.connections.insert(conn, id);
     }
 
@@ -85,6 +86,7 @@ impl Engine {
                 handle,
                 versions: Box::new(versions),
             };
+            broker.waiting_since = None;
         }
         let (id, address) = (broker.id, broker.address.clone());
         self.all_down = false;
@@ -203,7 +205,7 @@ impl Engine {
                     }
                 }
             }
-            Some(Outstanding::Metadata(_)) => self.metadata.abandon_request(now, &self.rng),
+            Some(Outstanding::Metadata(_)) => self.metadata.lost(request, now, &self.rng),
             Some(Outstanding::Step(_)) => self.on_step_lost(request, now),
             None => {}
         }
@@ -299,6 +301,7 @@ impl Engine {
                 // Dropping the handle closes the old connection; its requests come back as lost.
                 if !matches!(broker.link, Link::Backoff { .. }) {
                     broker.link = Link::Idle;
+                    broker.waiting_since = None;
                     broker.in_flight = 0;
                 }
             }

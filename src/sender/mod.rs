@@ -62,7 +62,7 @@ pub use shared::{Counters, Lifecycle, Shared};
 const EVENTS_PER_TURN: usize = 256;
 /// How long those who wait for memory wait for an answer to bring it.
 const MEMORY_PATIENCE: Duration = Duration::from_millis(20);
-/// How often an unusually late answer makes the engine ask who leads now.
+/// How late an answer is when the engine asks others who leads and who coordinates now, and again twice in that time.
 const STALL_CHECK: Duration = Duration::from_secs(1);
 
 /// Owns the connections and all batches that have left their queues.

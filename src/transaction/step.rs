@@ -91,7 +91,7 @@ pub struct Transactor {
     number: u64,
     /// The coordinator knows of the transaction, or may.
     started: bool,
-    /// The last announcement had no answer.
+    /// An announcement had no answer, and its repetition no success yet.
     in_doubt: bool,
     to_add: BTreeSet<usize>,
     adding: Vec<usize>,
@@ -100,6 +100,8 @@ pub struct Transactor {
     coordinator: Option<i32>,
     group_coordinator: Option<i32>,
     outstanding: Option<(RequestId, Step)>,
+    /// Who coordinates by now, asked of another broker because that of the outstanding step is silent.
+    inquiry: Option<(RequestId, Step)>,
     not_before: Option<Instant>,
     backoff: Backoff,
     concurrent: Backoff,
@@ -136,6 +138,7 @@ impl Transactor {
             coordinator: None,
             group_coordinator: None,
             outstanding: None,
+            inquiry: None,
             not_before: None,
             backoff: Backoff::new(backoff.0, backoff.1),
             concurrent: Backoff::new(CONCURRENT_BACKOFF.min(backoff.1), backoff.1),
@@ -381,6 +384,7 @@ impl Transactor {
             && drained
             && !self.started
             && self.outstanding.is_none()
+            && self.to_add.is_empty()
             && self.offsets.is_none()
     }
 
@@ -419,6 +423,53 @@ impl Transactor {
         Some(step)
     }
 
+    /// The step that waits for its answer.
+    pub fn pending(&self) -> Option<(RequestId, Step)> {
+        self.outstanding
+    }
+
+    /// How to learn whether the step would go to another broker by now. `None`: any broker can be asked instead of the
+    /// one that was.
+    pub fn inquiry_about(&self, step: Step) -> Option<Step> {
+        match (self.destination(step), step) {
+            (Destination::Any, _) => None,
+            (Destination::Node(_), Step::CommitOffsets) => Some(Step::FindGroup),
+            (Destination::Node(_), _) => Some(Step::FindCoordinator),
+        }
+    }
+
+    /// The inquiry that waits for its answer.
+    pub fn pending_inquiry(&self) -> Option<RequestId> {
+        self.inquiry.map(|(id, _)| id)
+    }
+
+    pub fn inquired(&mut self, id: RequestId, step: Step) {
+        self.inquiry = Some((id, step));
+    }
+
+    /// Which inquiry the request is, if it is one.
+    pub fn inquiry(&self, id: RequestId) -> Option<Step> {
+        let (inquiry, step) = self.inquiry?;
+        (inquiry == id).then_some(step)
+    }
+
+    /// The inquiry that the request was is over.
+    pub fn inquiry_ended(&mut self, id: RequestId) -> Option<Step> {
+        let step = self.inquiry(id)?;
+        self.inquiry = None;
+        Some(step)
+    }
+
+    /// The outstanding step is to be made again at once, with the coordinator that the inquiry found. What was asked
+    /// of the other may have been done.
+    pub fn redirect(&mut self, inquiry: Step, node: i32, now: Instant, rng: &Rng) {
+        let Some((_, step)) = self.outstanding.take() else {
+            return;
+        };
+        self.again(step, ErrorCode::NETWORK_EXCEPTION, now, rng);
+        self.found(inquiry, node);
+    }
+
     /// Partitions to announce next.
     pub fn to_add(&self) -> impl Iterator<Item = usize> {
         self.to_add.iter().copied()
@@ -432,12 +483,13 @@ impl Transactor {
     pub fn again(&mut self, step: Step, code: ErrorCode, now: Instant, rng: &Rng) {
         let lost = code == ErrorCode::NETWORK_EXCEPTION;
         match step {
-            Step::AddPartitions if lost || !self.is_aborting() => {
+            // That a repetition was refused says nothing of the attempt that had no answer.
+            Step::AddPartitions if lost || self.in_doubt || !self.is_aborting() => {
                 self.to_add.extend(self.adding.drain(..));
-                self.in_doubt = lost;
+                self.in_doubt |= lost;
             }
             Step::AddPartitions => self.adding.clear(),
-            Step::AddOffsets => self.in_doubt = lost && self.offsets.is_some(),
+            Step::AddOffsets => self.in_doubt |= lost && self.offsets.is_some(),
             // Here the coordinator ends what has not begun as well.
             Step::CommitOffsets if self.protocol == Protocol::V2 => self.started |= lost,
             _ => {}
@@ -473,7 +525,10 @@ impl Transactor {
     }
 
     pub fn found(&mut self, step: Step, node: i32) {
+        // Whether an announcement arrived is no clearer for knowing whom to ask.
+        let in_doubt = self.in_doubt;
         self.succeeded();
+        self.in_doubt = in_doubt;
         match step {
             Step::FindGroup => self.group_coordinator = Some(node),
             _ => self.coordinator = Some(node),

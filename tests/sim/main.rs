@@ -4,6 +4,7 @@
 
 mod batches;
 mod cluster;
+mod coordinator;
 mod faults;
 mod model;
 mod plan;

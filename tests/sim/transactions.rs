@@ -204,6 +204,7 @@ impl World {
         make: impl Fn(&Producer, u64) -> Result<(), kprod::error::Error>,
     ) -> Option<ErrorCode> {
         let deadline = Instant::now() + PATIENCE;
+        let mut timeouts = 0;
         loop {
             let tag = CALL + self.calls;
             self.calls += 1;
@@ -221,7 +222,8 @@ impl World {
             self.say(format_args!("{name}: {:?}", report.error));
             match report.error {
                 ErrorCode::TIMED_OUT => {
-                    if one_in(&self.rng, 4) {
+                    timeouts += 1;
+                    if timeouts == 8 || one_in(&self.rng, 4) {
                         self.heal();
                     }
                 }
