@@ -75,10 +75,11 @@ impl Engine {
         self.shared
             .log
             .log(LogLevel::Error, || error.message.clone());
+        // First, so that whoever hears of it below finds every other call refused for it.
+        self.shared.fail(error.clone());
         for (_, operation) in self.starts.drain(..) {
             operation.complete(Err(error.clone()));
         }
-        self.shared.fail(error.clone());
         self.give_up(ErrorCode::FATAL);
         self.transactor.conclude(Err(error));
     }

@@ -129,6 +129,9 @@ impl Engine {
         }
         if self.transactor.is_transactional() {
             if !(unknown && retention) {
+                // The broker would refuse what follows in the next transaction too.
+                self.tracks[id].lineage.end();
+                self.transactor.note_broken();
                 return self.fail_batch(id, *batch, &refusal);
             }
             self.tracks[id].lineage.restart();

@@ -1,8 +1,11 @@
 //! Transactions: all of it or nothing, under both protocols, whatever the coordinator says or forgets.
 
 mod batches;
+mod brokers;
 mod calls;
 mod coordinator;
+mod resumed;
+mod steps;
 
 use kprod::completion::Report;
 use kprod::error::ErrorCode;
