@@ -2,6 +2,7 @@
 
 // Modules are named so that tests, which run in the order of their names, need few changes of the cluster.
 mod bed;
+mod consume_transform_produce;
 mod detour;
 mod ledger;
 mod older;
