@@ -7,11 +7,14 @@ import json
 import resource
 import sys
 import time
-from typing import Any
+from collections import deque
+from collections.abc import Awaitable
+from typing import Any, Callable
 
 TOPIC = "bench"
 # Futures that are kept before they are waited for, as by a program that checks each outcome.
 WINDOW = 10_000
+TASKS = 1_000
 
 
 class Clock:
@@ -27,7 +30,8 @@ class Clock:
         print(json.dumps({"records": records, "wall": wall - self.wall, "cpu": cpu - self.cpu, "version": version}))
 
 
-async def send_all(producer: Any, value: bytes, records: int) -> None:
+async def in_windows(producer: Any, value: bytes, records: int) -> None:
+    """Sends a window, waits for all of it, and goes on: between windows nothing is sent."""
     left = records
     while left:
         window = min(left, WINDOW)
@@ -36,7 +40,36 @@ async def send_all(producer: Any, value: bytes, records: int) -> None:
             assert (await future).offset >= 0
 
 
-async def by_asyncio(module: Any, producer_class: Any, servers: str, value: bytes, records: int) -> None:
+async def steadily(producer: Any, value: bytes, records: int) -> None:
+    """Sends without a break, and looks at each outcome when the window is full."""
+    futures: deque[Any] = deque()
+    for _ in range(records):
+        if len(futures) == WINDOW:
+            assert (await futures.popleft()).offset >= 0
+        futures.append(await producer.send(TOPIC, value))
+    for future in futures:
+        assert (await future).offset >= 0
+
+
+async def by_tasks(producer: Any, value: bytes, records: int) -> None:
+    """Many tasks, of which each waits for one record's outcome before it sends the next."""
+
+    async def task() -> None:
+        for _ in range(records // TASKS):
+            assert (await producer.send_and_wait(TOPIC, value)).offset >= 0
+
+    await asyncio.gather(*[task() for _ in range(TASKS)])
+
+
+WAYS: dict[str, Callable[[Any, bytes, int], Awaitable[None]]] = {
+    "windows": in_windows,
+    "steady": steadily,
+    "tasks": by_tasks,
+}
+
+
+async def by_asyncio(module: Any, producer_class: Any, servers: str, value: bytes, records: int, way: str) -> None:
+    send_all = WAYS[way]
     producer = producer_class(bootstrap_servers=servers, acks=1, linger_ms=5)
     await producer.start()
     await send_all(producer, value, records // 10)
@@ -78,18 +111,18 @@ def by_confluent(servers: str, value: bytes, records: int) -> None:
 
 
 def main() -> None:
-    contestant, servers, size, records = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+    contestant, way, servers, size, records = *sys.argv[1:4], *map(int, sys.argv[4:])
     value = b"x" * size
     if contestant == "confluent-kafka":
         by_confluent(servers, value, records)
     elif contestant == "aiokafka":
         import aiokafka
 
-        asyncio.run(by_asyncio(aiokafka, aiokafka.AIOKafkaProducer, servers, value, records))
+        asyncio.run(by_asyncio(aiokafka, aiokafka.AIOKafkaProducer, servers, value, records, way))
     else:
         import kprod
 
-        asyncio.run(by_asyncio(kprod, kprod.KprodProducer, servers, value, records))
+        asyncio.run(by_asyncio(kprod, kprod.KprodProducer, servers, value, records, way))
 
 
 main()

@@ -1,4 +1,6 @@
-"""Runs the contestants in turns, each against a broker of its own that only acknowledges, and prints the medians."""
+"""Runs the contestants in turns, each against a broker of its own that only acknowledges, and prints the medians.
+
+Those for asyncio are driven in several ways, for the way decides much: see client.py."""
 
 from __future__ import annotations
 
@@ -13,15 +15,16 @@ from typing import Any
 
 # Records per run: seconds for each.
 CONTESTANTS = {"kprod": 1_000_000, "aiokafka": 100_000, "confluent-kafka": 500_000}
+WAYS = ("steady", "windows", "tasks")
 PARTITIONS = "4"
 
 
-def run(contestant: str, broker_program: str, size: int, records: int) -> dict[str, Any]:
+def run(contestant: str, way: str, broker_program: str, size: int, records: int) -> dict[str, Any]:
     broker = subprocess.Popen([broker_program, "broker", PARTITIONS], stdin=-1, stdout=-1, text=True)
     assert broker.stdin is not None and broker.stdout is not None
     servers = f"127.0.0.1:{broker.stdout.readline().strip()}"
     client = pathlib.Path(__file__).with_name("client.py")
-    command = [sys.executable, str(client), contestant, servers, str(size), str(records)]
+    command = [sys.executable, str(client), contestant, way, servers, str(size), str(records)]
     try:
         said = subprocess.run(command, stdout=-1, text=True, check=True, timeout=600).stdout
     finally:
@@ -42,19 +45,26 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--size", type=int, default=100, help="bytes of a value")
     parser.add_argument("--only", action="append", choices=CONTESTANTS)
+    parser.add_argument("--way", action="append", choices=WAYS, help="of driving the clients for asyncio; all of them")
     options = parser.parse_args()
-    samples: dict[str, list[dict[str, Any]]] = {name: [] for name in options.only or CONTESTANTS}
+    samples: dict[tuple[str, str], list[dict[str, Any]]] = {
+        (name, way): []
+        for way in (*(options.way or WAYS), "callbacks")
+        for name in options.only or CONTESTANTS
+        if (name == "confluent-kafka") == (way == "callbacks")
+    }
     for _ in range(options.rounds):
-        for name, of_contestant in samples.items():
-            of_contestant.append(run(name, options.broker, options.size, options.records or CONTESTANTS[name]))
-    print("| contestant | version | records/s | cpu µs/record | min–max |")
-    print("|---|---|---:|---:|---:|")
-    for name, of_contestant in samples.items():
-        rate = statistics.median(sample["records"] / sample["wall"] for sample in of_contestant)
-        cpu = sorted(sample["cpu"] / sample["records"] * 1e6 for sample in of_contestant)
+        for (name, way), of_contestant in samples.items():
+            records = options.records or CONTESTANTS[name]
+            of_contestant.append(run(name, way, options.broker, options.size, records))
+    print("| way | contestant | version | records/s | min–max | cpu µs/record |")
+    print("|---|---|---|---:|---:|---:|")
+    for (name, way), of_contestant in samples.items():
+        rates = sorted(sample["records"] / sample["wall"] for sample in of_contestant)
+        cpu = statistics.median(sample["cpu"] / sample["records"] * 1e6 for sample in of_contestant)
         print(
-            f"| {name} | {of_contestant[0]['version']} | {rate:.0f} | {statistics.median(cpu):.2f} "
-            f"| {cpu[0]:.2f}–{cpu[-1]:.2f} |"
+            f"| {way} | {name} | {of_contestant[0]['version']} | {statistics.median(rates):.0f} "
+            f"| {rates[0]:.0f}–{rates[-1]:.0f} | {cpu:.2f} |"
         )
 
 

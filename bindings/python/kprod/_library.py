@@ -25,6 +25,7 @@ ILLEGAL_STATE = -108
 TIMED_OUT = -109
 QUEUE_FULL = -110
 REPORT_QUEUE_FULL = -111
+RECORD_TOO_LARGE = -113
 FATAL = -124
 BATCH_FULL = -133
 
@@ -127,7 +128,7 @@ _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "kprod_topic": (c_int32, [_POINTER, c_char_p, c_int64, POINTER(c_uint32)]),
     "kprod_wake_fd": (c_int32, [_POINTER, POINTER(c_int32)]),
     "kprod_poll": (c_int64, [_POINTER, _POINTER, c_uint64, c_int32]),
-    "kprod_send_many": (c_int64, [_POINTER, _POINTER, c_uint64, POINTER(c_int32)]),
+    "kprod_send_packed": (c_int64, [_POINTER, c_char_p, c_uint64, _POINTER, c_uint64, POINTER(c_int32)]),
     "kprod_start_async": (c_int32, [_POINTER, c_uint64]),
     "kprod_partitions_for_async": (c_int32, [_POINTER, c_uint32, c_uint64]),
     "kprod_flush_async": (c_int32, [_POINTER, c_uint64]),

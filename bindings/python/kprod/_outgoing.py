@@ -14,13 +14,16 @@ from itertools import repeat, starmap
 from typing import Any, Optional
 
 from . import _library
-from ._described import Described, Extra
 from ._driver import Driver, fail
 from ._failures import exception
+from ._packed import Extra, Pack
 from .errors import KafkaTimeoutError
 
 TURN = 512
 """Records that are handed over at once. Then a sender waits for its next turn, so that others have theirs."""
+_BUNCH = 32
+"""Futures that are made at once. The garbage collector runs when so many more objects were made than freed: a program
+that frees old futures while it gets new ones never calls it, unless many are made ahead."""
 SMALL = 4096
 """Bytes of a record that may wait for the end of the turn: that bounds what the columns hold."""
 
@@ -37,6 +40,8 @@ class Outgoing:
         self.values: list[Optional[bytes]] = []
         self.extras: dict[int, Extra] = {}
         self.slots: list[Slot] = []
+        # How many more slots this turn may have.
+        self._room = TURN
         self.scheduled = False
         self._driver = driver
         self._new_slot = partial(asyncio.Future, loop=driver.loop)
@@ -45,8 +50,7 @@ class Outgoing:
         self._waiting: deque[tuple[float, asyncio.Future[Slot]]] = deque()
         self._alarm: Optional[asyncio.TimerHandle] = None
         self._emptied: list[asyncio.Future[None]] = []
-        self._described = Described(TURN)
-        self._make_slots()
+        self._pack = Pack(TURN)
         driver.on_writable = self._writable
         driver.on_polled = self._polled
 
@@ -67,6 +71,12 @@ class Outgoing:
             self.hand_over()
         elif not self.scheduled:
             self.schedule()
+
+    def more_slots(self) -> list[Slot]:
+        """The slots, with more of them if this turn has room and nobody waits for one."""
+        if not self._waiting:
+            self._make_slots()
+        return self.slots
 
     async def turn(self) -> Slot:
         """Waits until it is a sender's turn. When it raises, also for being cancelled, it has changed nothing."""
@@ -110,8 +120,8 @@ class Outgoing:
     def _let_in(self) -> None:
         """Gives slots to those that wait, or for whoever comes. Some may have been cancelled meanwhile, so there is
         another turn as long as any wait."""
-        self._make_slots()
-        while self._waiting and self.slots:
+        self._room = 0 if self._full else TURN - len(self.values) - len(self.slots)
+        while self._waiting and (self.slots or self._make_slots()):
             future = self._waiting.popleft()[1]
             if not future.done():
                 future.set_result(self.slots.pop())
@@ -121,12 +131,11 @@ class Outgoing:
             elif not self.scheduled:
                 self.schedule()
 
-    def _make_slots(self) -> None:
-        if self._full:
-            self.slots.clear()
-        else:
-            missing = TURN - len(self.values) - len(self.slots)
-            self.slots.extend(starmap(self._new_slot, repeat((), missing)))
+    def _make_slots(self) -> list[Slot]:
+        count = min(self._room, _BUNCH)
+        self._room -= count
+        self.slots.extend(starmap(self._new_slot, repeat((), count)))
+        return self.slots
 
     def _set_alarm(self) -> None:
         """For the first of those that wait until the library has room, which may take long."""
@@ -163,11 +172,10 @@ class Outgoing:
     def _hand_over_once(self) -> None:
         driver = self._driver
         tag = driver.next_tag
-        described = self._described
-        count = described.write(tag, self.topics, self.values, self.extras)
+        data, count = self._pack.write(tag, self.topics, self.values, self.extras)
         why = c_int32()
-        accepted = driver.library.kprod_send_many(driver.handle, described.records, count, byref(why))
-        described.release()
+        send = driver.library.kprod_send_packed
+        accepted = send(driver.handle, data, len(data), self._pack.records, count, byref(why))
         code = why.value if accepted >= 0 else accepted
         accepted = max(accepted, 0)
         driver.futures.update(zip(range(tag, tag + accepted), self.futures))
@@ -179,6 +187,7 @@ class Outgoing:
             self._full_of_reports = code == _library.REPORT_QUEUE_FULL
             if self._full:
                 self.slots.clear()
+                self._room = 0
             return
         refused = self.futures[accepted]
         self._drop(accepted + 1)

@@ -15,13 +15,15 @@ from . import _library
 from ._library import DELIVERY_SIZE
 from .structs import RecordMetadata, TopicPartition
 
-CAPACITY = 1024
+CAPACITY = 512
 """Reports taken in one turn of the loop: about a millisecond's work, after which others have theirs."""
 
 _WORDS = DELIVERY_SIZE // 8
 # Where kprod_delivery_t has what in 64-bit words.
 _KIND_AND_ERROR, _TAG, _TOPIC_AND_PARTITION, _OFFSET, _TIMESTAMP, _TIMESTAMP_TYPE, _LOG_START = 0, 1, 2, 3, 4, 5, 8
 _DELIVERED = memoryview(array("q", [_library.KIND_RECORD] * CAPACITY))
+_CREATE_TIMES = memoryview(array("i", [0] * CAPACITY))
+_NOT_KNOWN = memoryview(array("q", [-1] * CAPACITY))
 _unpack = struct.Struct(_library.DELIVERY).iter_unpack
 
 Futures = dict[int, "asyncio.Future[Any]"]
@@ -54,14 +56,17 @@ class Reports:
             topic, partition = place & 0xFFFFFFFF, place >> 32
             self._names[place], self._partitions[place] = topic_name(topic), partition
             self._topic_partitions[place] = TopicPartition(topic_name(topic), partition)
+        # Columns that have the same everywhere, as most do, need no number made for each record.
+        types: Any = self._halves[2 * _TIMESTAMP_TYPE : 2 * end : 2 * _WORDS]
+        starts: Any = words[_LOG_START:end:_WORDS]
         rows = zip(
             map(self._names.__getitem__, places),
             map(self._partitions.__getitem__, places),
             map(self._topic_partitions.__getitem__, places),
             words[_OFFSET:end:_WORDS].tolist(),
             words[_TIMESTAMP:end:_WORDS].tolist(),
-            self._halves[2 * _TIMESTAMP_TYPE : 2 * end : 2 * _WORDS].tolist(),
-            _log_starts(words[_LOG_START:end:_WORDS].tolist()),
+            repeat(0) if types == _CREATE_TIMES[:count] else types.tolist(),
+            repeat(None) if starts == _NOT_KNOWN[:count] else _log_starts(starts.tolist()),
         )
         tags = words[_TAG:end:_WORDS].tolist()
         _resolve(

@@ -9,10 +9,10 @@ from ctypes import byref, c_char_p, c_void_p, cast
 from typing import Any, Callable, NamedTuple, Optional
 
 from . import _library
-from ._described import as_bytes
 from ._driver import Driver
 from ._failures import exception
 from ._library import BatchAppend, Header, Record
+from ._packed import as_bytes
 from .errors import IllegalOperation, KafkaError
 from .structs import RecordMetadata
 

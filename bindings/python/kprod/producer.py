@@ -13,10 +13,11 @@ from typing import Any, Callable, Optional, Union
 
 from . import _config
 from ._admission import Admission, Topic
-from ._described import NOW, UNASSIGNED, Extra, Headers, as_bytes
 from ._driver import Driver
-from ._library import FLAG_FATAL
+from ._failures import exception
+from ._library import FLAG_FATAL, RECORD_TOO_LARGE
 from ._outgoing import SMALL, Outgoing
+from ._packed import NOW, UNASSIGNED, Extra, Headers, as_bytes, pack_headers
 from .batch import BatchBuilder
 from .errors import IllegalOperation, InvalidTimestampError, KafkaConnectionError, KafkaError, ProducerClosed
 from .structs import RecordMetadata
@@ -104,9 +105,9 @@ class KprodProducer:
         # For send(), which everything goes through.
         self._quick = self._admission.open if self._is_plain() else {}
         self._slots = self._outgoing.slots
-        self._add_future = self._outgoing.futures.append
-        self._add_topic = self._outgoing.topics.append
-        self._add_value = self._outgoing.values.append
+        self._futures = self._outgoing.futures
+        self._topics = self._outgoing.topics
+        self._values = self._outgoing.values
         self._transactions = Transactions(self._driver, self._outgoing, self._admission)
         self._transactional_id = transactional_id or (config or {}).get("transactional.id")
         self._attached = False
@@ -220,9 +221,10 @@ class KprodProducer:
         """
         # The quick way, for a value and nothing else.
         handle = self._quick.get(topic)
+        slots = self._slots
         if (
             handle is not None
-            and self._slots
+            and (slots or self._outgoing.more_slots())
             and type(value) is bytes
             and len(value) <= self._small
             and key is None
@@ -230,10 +232,10 @@ class KprodProducer:
             and timestamp_ms is None
             and headers is None
         ):
-            future = self._slots.pop()
-            self._add_future(future)
-            self._add_topic(handle)
-            self._add_value(value)
+            future = slots.pop()
+            self._futures.append(future)
+            self._topics.append(handle)
+            self._values.append(value)
             if not self._outgoing.scheduled:
                 self._outgoing.schedule()
             return future
@@ -260,18 +262,23 @@ class KprodProducer:
             partition = await self._partition(topic, known, partition, key_bytes)
         if timestamp_ms is not None:
             _check_timestamp(timestamp_ms)
+        described = _headers(headers) if headers else []
+        size = sum(map(_size, (key_bytes, value_bytes))) + sum(len(name) + _size(part) for name, part in described)
+        if size > self._driver.max_request_size:
+            raise exception(RECORD_TOO_LARGE)
         # Plain values stay plain: a turn that has nothing else is cheaper to describe.
         extra: Optional[Extra] = None
-        if key_bytes is not None or partition is not None or timestamp_ms is not None or headers:
-            extra = (
+        if key_bytes is not None or partition is not None or timestamp_ms is not None or described:
+            extra = Extra(
                 key_bytes,
                 UNASSIGNED if partition is None else partition,
                 NOW if timestamp_ms is None else timestamp_ms,
-                _headers(headers) if headers else None,
+                pack_headers(described),
+                len(described),
             )
-        size = len(value_bytes or b"") + len(key_bytes or b"")
-        slot = self._slots.pop() if self._slots else await self._outgoing.turn()
-        self._outgoing.add(slot, known[0], value_bytes, extra, now=bool(size > self._small or headers))
+        slots = self._slots or self._outgoing.more_slots()
+        slot = slots.pop() if slots else await self._outgoing.turn()
+        self._outgoing.add(slot, known[0], value_bytes, extra, now=bool(size > self._small or described))
         if slot.done():
             # Nobody else knows the slot yet: the record was refused, so it was not taken.
             slot.result()
@@ -396,6 +403,10 @@ def _check_timestamp(timestamp_ms: Any) -> None:
         raise TypeError(timestamp_ms)
     if timestamp_ms < 0:
         raise InvalidTimestampError(f"a timestamp is 0 or more milliseconds since the epoch, not {timestamp_ms}")
+
+
+def _size(part: Optional[bytes]) -> int:
+    return 0 if part is None else len(part)
 
 
 def _headers(headers: MessageHeaders) -> Headers:
