@@ -59,10 +59,14 @@ export class Batch {
 }
 
 export class Producer {
-  constructor(properties: Record<string, string | number | boolean>);
+  constructor(properties: Record<string, string | number | boolean>, options?: { highWaterMark?: number });
   start(): Promise<unknown>;
   /** The signal has an effect only until the library has accepted the record; then it is never sent. */
   send(message: Message, options?: { signal?: AbortSignal }): Promise<Metadata>;
+  /**
+   * Resolves when more may be sent: buffer.memory has room, fewer than highWaterMark (16384) records are without an
+   * outcome, and the event loop had its turn.
+   */
   ready(): Promise<void>;
   partitionsFor(topic: string): Promise<number>;
   flush(): Promise<void>;

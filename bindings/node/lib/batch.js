@@ -1,7 +1,7 @@
 'use strict';
 const { constants: c, load, get64, viewOf } = require('./library');
 const { refused, taken } = require('./errors');
-const { Pack, prepare } = require('./packing');
+const { describe } = require('./record');
 
 /** Frees what nobody refers to any more. */
 const forgotten = new FinalizationRegistry((handle) => load().batch_free(handle));
@@ -16,16 +16,15 @@ class Batch {
     const code = this._library.create_batch(driver.handle, out, error);
     if (code !== 0) throw taken(error, code);
     this._handle = out.readBigUInt64LE(0);
-    this._pack = new Pack(1, 4096);
     this._appended = Buffer.alloc(48);
     forgotten.register(this, this._handle, this);
   }
 
   /** The record's place, timestamp and size; null when there is no room, which also closes the batch. */
-  append({ key, value, headers, timestamp }) {
-    this._pack.clear();
-    this._pack.add({ ...prepare({ key, value, headers, timestamp }) }, 0, 0);
-    const code = this._library.batch_append(this._alive(), this._pack.records, this._appended);
+  append(message) {
+    const { record, kept } = describe(message);
+    const code = this._library.batch_append(this._alive(), record, this._appended);
+    kept.length = 0;
     if (code === c.BATCH_FULL) return null;
     if (code !== 0) throw refused(code);
     const view = viewOf(this._appended);

@@ -1,39 +1,32 @@
 'use strict';
-// One producer of the library in the event loop: its handle, its wake-up pipe, and the promises of what it owes.
+// One producer of the library in the event loop: its handle, its topics, its wake-up pipe, and its asynchronous calls.
 
 const net = require('net');
-const { API_VERSION, constants: c, load, text, get64, viewOf } = require('./library');
-const { refused, taken, reported } = require('./errors');
-
-const ENTRY = 80;
-/** Reports that are taken in one go; then the loop has its turn. It keeps a slice far below 5 ms. */
-const SLICE = 512;
+const { API_VERSION, constants: c, load, text } = require('./library');
+const { refused, taken } = require('./errors');
+const { Owed } = require('./owed');
+const { Reports } = require('./reports');
 
 class Driver {
   constructor(properties) {
     this.library = load();
     this.handle = this._create(properties);
-    this.topics = new Map();
+    this._topics = new Map();
     this._names = new Map();
-    this._owed = new Map();
-    this._nextTag = 1;
-    this.onWritable = () => {};
-    this.onPolled = () => {};
-    this._reports = Buffer.alloc(SLICE * ENTRY);
-    this._view = viewOf(this._reports);
-    this._details = new Map();
-    this._polling = false;
-    this._poll = this._poll.bind(this);
     const fd = Buffer.alloc(4);
     const code = this.library.wake_fd(this.handle, fd);
     if (code !== 0) {
       this.library.destroy(this.handle);
       throw refused(code);
     }
-    this._wake = new net.Socket({ fd: fd.readInt32LE(0), readable: true, writable: false });
-    this._wake.on('data', () => this._schedule());
-    this._wake.on('error', () => {});
-    this._wake.unref();
+    const wake = new net.Socket({ fd: fd.readInt32LE(0), readable: true, writable: false });
+    // As long as anything is owed, the process stays.
+    this.owed = new Owed({ first: () => wake.ref(), none: () => wake.unref() });
+    this.reports = new Reports(this, this.owed);
+    wake.on('data', () => this.reports.schedule());
+    wake.on('error', () => {});
+    wake.unref();
+    this._wake = wake;
   }
 
   _create(properties) {
@@ -56,7 +49,7 @@ class Driver {
   }
 
   topic(name) {
-    let handle = this.topics.get(name);
+    let handle = this._topics.get(name);
     if (handle === undefined) {
       this.checkOpen();
       if (typeof name !== 'string') throw refused(c.INVALID_ARG, "a topic's name must be a string");
@@ -65,38 +58,30 @@ class Driver {
       const code = this.library.topic(this.handle, encoded, encoded.length, out);
       if (code !== 0) throw refused(code);
       handle = out.readUInt32LE(0);
-      this.topics.set(name, handle);
+      this._topics.set(name, handle);
       this._names.set(handle, name);
     }
     return handle;
+  }
+
+  nameOf(topic) {
+    return this._names.get(topic);
   }
 
   checkOpen() {
     if (this.handle === null) throw refused(c.CLOSED);
   }
 
-  /** The tag whose entry settles this. As long as anything is owed, the process stays. */
-  owe(deferred) {
-    if (this._owed.size === 0) this._wake.ref();
-    const tag = this._nextTag++;
-    this._owed.set(tag, deferred);
-    return tag;
-  }
-
-  forget(tag) {
-    this._owed.delete(tag);
-    if (this._owed.size === 0) this._wake.unref();
-  }
-
   /** Makes an _async call with a tag as its last argument; the promise gets the entry's count. */
   operation(call, ...args) {
     return new Promise((resolve, reject) => {
       this.checkOpen();
-      const tag = this.owe({ resolve, reject });
-      const code = call(this.handle, ...args, tag);
-      if (code !== 0) {
-        this.forget(tag);
-        reject(this.refusal(code));
+      const tag = this.owed.add(resolve, reject);
+      try {
+        const code = call(this.handle, ...args, tag);
+        if (code !== 0) this.owed.reject(tag, this.refusal(code));
+      } catch (error) {
+        this.owed.reject(tag, error);
       }
     });
   }
@@ -114,74 +99,7 @@ class Driver {
     this._wake.destroy();
     this.library.destroy(this.handle);
     this.handle = null;
-    for (const owed of this._owed.values()) owed.reject(refused(c.CLOSED));
-    this._owed.clear();
-  }
-
-  _schedule() {
-    if (this._polling) return;
-    this._polling = true;
-    setImmediate(this._poll);
-  }
-
-  _poll() {
-    this._polling = false;
-    if (this.handle === null) return;
-    const count = this.library.poll(this.handle, this._reports, SLICE, 0);
-    if (count < 0 && count !== c.CLOSED) {
-      for (const owed of this._owed.values()) owed.reject(refused(count));
-      this._owed.clear();
-    }
-    this._details.clear();
-    for (let i = 0; i < count; i++) this._take(i * ENTRY);
-    if (count > 0) this.onPolled();
-    if (count === SLICE) this._schedule();
-    else if (this._owed.size === 0) this._wake.unref();
-  }
-
-  _take(at) {
-    const view = this._view;
-    const kind = view.getUint32(at, true);
-    if (kind === c.KIND_WRITABLE) this.onWritable();
-    if (kind !== c.KIND_RECORD && kind !== c.KIND_BATCH && kind !== c.KIND_OPERATION) return;
-    const tag = get64(view, at + 8);
-    const owed = this._owed.get(tag);
-    if (owed === undefined) return;
-    this._owed.delete(tag);
-    const error = view.getInt32(at + 4, true);
-    if (error !== 0) {
-      const flags = view.getUint32(at + 48, true);
-      owed.reject(reported(error, flags, this._detail(at + 56), kind !== c.KIND_OPERATION));
-    } else if (kind === c.KIND_OPERATION) {
-      owed.resolve(view.getUint32(at + 44, true));
-    } else {
-      owed.resolve(this._metadata(at));
-    }
-  }
-
-  _metadata(at) {
-    const view = this._view;
-    return {
-      topic: this._names.get(view.getUint32(at + 16, true)),
-      partition: view.getInt32(at + 20, true),
-      offset: get64(view, at + 24),
-      timestamp: get64(view, at + 32),
-      timestampType: view.getInt32(at + 40, true),
-      count: view.getUint32(at + 44, true),
-      logStartOffset: get64(view, at + 64),
-    };
-  }
-
-  /** What there is to tell of a failure. The records of a batch share it. */
-  _detail(at) {
-    const detail = get64(this._view, at);
-    if (detail === 0) return undefined;
-    if (!this._details.has(detail)) {
-      const out = Buffer.alloc(8);
-      const code = this.library.error_detail(this.handle, detail, out);
-      this._details.set(detail, code === 0 ? taken(out, code).message : undefined);
-    }
-    return this._details.get(detail);
+    this.owed.rejectAll(() => refused(c.CLOSED));
   }
 }
 

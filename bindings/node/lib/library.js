@@ -35,7 +35,7 @@ const FUNCTIONS = [
   'int32_t kprod_topic(void *, void *, int64_t, void *)',
   'int32_t kprod_wake_fd(void *, void *)',
   'int64_t kprod_poll(void *, void *, uint64_t, int32_t)',
-  'int64_t kprod_send_many(void *, void *, uint64_t, void *)',
+  'int64_t kprod_send_packed(void *, void *, uint64_t, void *, uint64_t, void *)',
   'int32_t kprod_start_async(void *, uint64_t)',
   'int32_t kprod_partitions_for_async(void *, uint32_t, uint64_t)',
   'int32_t kprod_flush_async(void *, uint64_t)',

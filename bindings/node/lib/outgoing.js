@@ -1,165 +1,232 @@
 'use strict';
-// Records on their way into the library: gathered during a tick of the event loop, handed over in one call. What the
+// Records on their way into the library: gathered during a turn of the event loop, handed over in packs. What the
 // library has no room for waits here, in order, up to max.block.ms.
 
 const { constants: c } = require('./library');
 const { refused } = require('./errors');
-const { Pack } = require('./packing');
+const { Pack } = require('./pack');
+const { Turn } = require('./turn');
 
-const TURN = 1024;
-const ROOM = 1 << 20;
+/** How long packs that have waited are handed over in one go, in milliseconds. */
+const SLICE = 2;
+/** Refusals for time in one go. */
+const LATE = 1024;
+const SPARE = 4;
+const NOW = Promise.resolve();
+
+// What a promise's constructor gives out, without a closure for each promise.
+let resolveLast, rejectLast;
+const executor = (resolve, reject) => {
+  resolveLast = resolve;
+  rejectLast = reject;
+};
 
 class Outgoing {
-  constructor(driver) {
+  /** From `most` records without an outcome on ready() waits, until a quarter less are. */
+  constructor(driver, most) {
+    this._most = most;
+    this._fewer = Math.ceil(most * 0.75);
     this._driver = driver;
-    this._queue = [];
-    this._pack = new Pack(TURN, ROOM);
+    this._owed = driver.owed;
+    /** Those before the open one, from the oldest on. */
+    this._packs = [];
+    this._open = new Pack();
+    this._spare = [];
     this._why = Buffer.alloc(4);
     this._scheduled = false;
     this._full = this._fullOfReports = false;
     this._ready = [];
-    this._emptied = [];
+    this._turn = new Turn();
     this._timer = null;
-    this._handOver = this.handOver.bind(this);
-    driver.onWritable = () => this._open();
-    driver.onPolled = () => this._fullOfReports && this._open();
+    this.handOver = this.handOver.bind(this);
+    this._tick = this._tick.bind(this);
+    driver.reports.onWritable = () => this._resume();
+    driver.reports.onPolled = () => this._polled();
   }
 
-  get full() {
-    return this._full;
+  /** A record's promise. Until the library has taken the record, the signal takes it back. */
+  add(topic, key, value, pairs, partition, timestamp, signal) {
+    const size = Pack.size(key, value, pairs);
+    if (signal && signal.aborted) return Promise.reject(signal.reason);
+    let pack = this._open;
+    if (!pack.fits(size)) pack = this._next(size);
+    const promise = new Promise(executor);
+    const tag = this._owed.add(resolveLast, rejectLast);
+    pack.add(key, value, pairs, partition, timestamp, topic, tag);
+    if (signal) pack.heed(signal, (reason) => this._owed.reject(tag, reason));
+    if (this._full) this._wait(pack);
+    else if (pack.filled) this.handOver();
+    else if (!this._scheduled) {
+      this._scheduled = true;
+      process.nextTick(this._tick);
+    }
+    return promise;
   }
 
-  /** A record's promise. Until it is handed over, the signal takes it back. */
-  add(record, topic, signal) {
-    return new Promise((resolve, reject) => {
-      const item = { record, topic, resolve, reject, signal, dropped: false, onAbort: null, since: 0 };
-      if (signal) {
-        if (signal.aborted) return reject(signal.reason);
-        item.onAbort = () => {
-          item.dropped = true;
-          reject(signal.reason);
-        };
-        signal.addEventListener('abort', item.onAbort, { once: true });
-      }
-      if (this._full) item.since = Date.now();
-      this._queue.push(item);
-      if (this._queue.length >= TURN && !this._full) this.handOver();
-      else if (!this._scheduled && !this._full) {
-        this._scheduled = true;
-        process.nextTick(this._handOver);
-      }
-    });
-  }
-
-  /** Resolves when the library takes records. */
+  /** Resolves when more may be sent: the library takes records, few are without an outcome, the loop had its turn. */
   ready() {
-    return this._full ? new Promise((resolve) => this._ready.push(resolve)) : Promise.resolve();
+    if (this._full || this._owed.count >= this._most) return new Promise((resolve) => this._ready.push(resolve));
+    return this._turn.spent ? this._turn.next() : NOW;
   }
 
-  /** Resolves when the library has all that was sent. */
-  empty() {
+  /** Calls this when the library has all that was sent before, and nothing of what is sent after. */
+  after(start) {
     this.handOver();
-    return this._queue.length === 0 ? Promise.resolve() : new Promise((resolve) => this._emptied.push(resolve));
+    if (this._packs.length === 0 && this._open.count === 0) return start();
+    if (this._open.count > 0) this._close();
+    this._packs.at(-1).after.push(start);
+    return undefined;
   }
 
   /** Refuses what the library has not got. */
   fail(code) {
-    const queue = this._queue;
-    this._queue = [];
-    for (const item of queue) {
-      this._settled(item);
-      if (!item.dropped) item.reject(refused(code));
+    this._close();
+    const packs = this._packs;
+    this._packs = [];
+    clearTimeout(this._timer);
+    this._timer = null;
+    for (const pack of packs) {
+      for (let place = pack.from; place < pack.count; place++) this._refuse(pack, place, refused(code));
+      this._gone(pack);
     }
-    this._release();
   }
 
-  handOver() {
-    this._scheduled = false;
-    let from = 0;
-    while (from < this._queue.length && !this._full && this._driver.handle !== null) from = this._once(from);
-    if (from > 0) this._queue = this._queue.slice(from);
-    if (this._full) this._wait();
-    this._release();
-  }
-
-  /** Hands over a pack of the queue's records from this one on; gives the first that was not. */
-  _once(from) {
-    const pack = this._pack;
-    const packed = [];
-    pack.clear();
-    let next = from;
-    for (; next < this._queue.length; next++) {
-      const item = this._queue[next];
-      if (item.dropped) continue;
-      const tag = this._driver._nextTag;
-      if (!pack.add(item.record, item.topic, tag)) break;
-      this._driver.owe(item);
-      packed.push(next, tag);
-    }
-    if (pack.count === 0) return next;
-    const accepted = this._driver.library.send_many(this._driver.handle, pack.records, pack.count, this._why);
-    const code = accepted < 0 ? accepted : this._why.readInt32LE(0);
-    const taken = Math.max(accepted, 0);
-    for (let i = 0; i < taken; i++) this._settled(this._queue[packed[2 * i]]);
-    for (let i = taken; i < pack.count; i++) this._driver.forget(packed[2 * i + 1]);
-    if (taken === pack.count) return next;
-    const place = packed[2 * taken];
-    if (code === c.QUEUE_FULL || code === c.REPORT_QUEUE_FULL) {
-      this._full = true;
-      this._fullOfReports = code === c.REPORT_QUEUE_FULL;
-      return place;
-    }
-    const item = this._queue[place];
-    this._settled(item);
-    item.reject(this._driver.refusal(code));
-    return place + 1;
-  }
-
-  _settled(item) {
-    item.record = null;
-    if (item.onAbort) item.signal.removeEventListener('abort', item.onAbort);
-    item.signal = item.onAbort = null;
-  }
-
-  _open() {
-    this._full = this._fullOfReports = false;
-    this.handOver();
-    if (this._full) return;
+  /** The program ends: those that wait for readiness may see so. */
+  release() {
     const ready = this._ready;
     this._ready = [];
     for (const resolve of ready) resolve();
   }
 
-  _release() {
-    if (this._queue.length > 0) return;
-    clearTimeout(this._timer);
-    this._timer = null;
-    const emptied = this._emptied;
-    this._emptied = [];
-    for (const resolve of emptied) resolve();
+  handOver() {
+    const until = performance.now() + SLICE;
+    while (!this._full && this._driver.handle !== null) {
+      const old = this._packs.length > 0;
+      const pack = old ? this._packs[0] : this._open;
+      if (pack.count === 0) return;
+      if (!this._pass(pack)) break;
+      if (old) this._packs.shift();
+      this._gone(pack);
+      if (this._packs.length > 0 && performance.now() > until) {
+        this._later();
+        return;
+      }
+    }
+    if (this._full) this._watch();
+  }
+
+  _tick() {
+    this._scheduled = false;
+    this.handOver();
+  }
+
+  _later() {
+    if (this._scheduled) return;
+    this._scheduled = true;
+    setImmediate(this._tick);
+  }
+
+  /** Hands over what is left of the pack; false when the library has no more room. */
+  _pass(pack) {
+    const { library, handle } = this._driver;
+    while (pack.from < pack.count) {
+      const from = pack.from;
+      const count = pack.end() - from;
+      if (count === 0) {
+        pack.settled(from + 1);
+        continue;
+      }
+      const accepted = library.send_packed(handle, pack.bytes, pack.used, pack.left(), count, this._why);
+      pack.settled(from + Math.max(accepted, 0));
+      if (accepted === count) continue;
+      const code = accepted < 0 ? accepted : this._why.readInt32LE(0);
+      if (code === c.QUEUE_FULL || code === c.REPORT_QUEUE_FULL) {
+        this._full = true;
+        this._fullOfReports = code === c.REPORT_QUEUE_FULL;
+        return false;
+      }
+      this._refuse(pack, pack.from, this._driver.refusal(code));
+    }
+    return true;
+  }
+
+  _refuse(pack, place, error) {
+    pack.settled(place + 1);
+    if (!pack.isDropped(place)) this._owed.reject(pack.tagOf(place), error);
+  }
+
+  /** Nothing of the pack is left. */
+  _gone(pack) {
+    const { after } = pack;
+    if (pack.usual) pack.clear();
+    if (pack === this._open) this._open = pack.usual ? pack : this._fresh();
+    else if (pack.usual && this._spare.length < SPARE) this._spare.push(pack);
+    for (const start of after) start();
+  }
+
+  /** Lets the open pack wait for its turn, if there is anything in it. */
+  _close() {
+    if (this._open.count === 0) return;
+    this._packs.push(this._open);
+    this._open = this._fresh();
+  }
+
+  _fresh() {
+    return this._spare.pop() ?? new Pack();
+  }
+
+  /** A pack that this much fits into. */
+  _next(size) {
+    if (!this._full) this.handOver();
+    if (this._open.fits(size)) return this._open;
+    this._close();
+    if (!this._open.fits(size)) this._open = new Pack(size);
+    return this._open;
+  }
+
+  /** There is room again, or may be. */
+  _resume() {
+    this._full = this._fullOfReports = false;
+    this.handOver();
+    this._polled();
+  }
+
+  _polled() {
+    if (this._fullOfReports) this._resume();
+    else if (this._ready.length > 0 && !this._full && this._owed.count < this._fewer) this.release();
+  }
+
+  /** The pack's last record has no room for now. */
+  _wait(pack) {
+    pack.since.push(Date.now());
+    if (this._timer === null) this._watch();
   }
 
   /** For the first of those that wait. Times are counted from when the library was found full. */
-  _wait() {
+  _watch() {
     const now = Date.now();
-    for (let i = 0; i < this._queue.length && this._queue[i].since === 0; i++) this._queue[i].since = now;
-    if (this._timer !== null || this._queue.length === 0) return;
-    const left = this._queue[0].since + this._driver.maxBlock - now;
+    for (const pack of [...this._packs, this._open]) {
+      while (pack.since.length < pack.count) pack.since.push(now);
+    }
+    const first = this._packs[0] ?? this._open;
+    if (this._timer !== null || first.from === first.count) return;
+    const left = first.since[first.from] + this._driver.maxBlock - now;
     this._timer = setTimeout(() => this._timeIsUp(), Math.max(left, 1));
   }
 
   _timeIsUp() {
     this._timer = null;
+    if (!this._full) return;
     const limit = Date.now() - this._driver.maxBlock;
-    let late = 0;
-    while (late < this._queue.length && this._queue[late].since !== 0 && this._queue[late].since <= limit) {
-      const item = this._queue[late++];
-      this._settled(item);
-      if (!item.dropped) item.reject(refused(c.QUEUE_FULL));
+    for (let refusals = 0; refusals < LATE; refusals++) {
+      const pack = this._packs[0] ?? this._open;
+      if (pack.from === pack.count || pack.since.length <= pack.from || pack.since[pack.from] > limit) break;
+      this._refuse(pack, pack.from, refused(c.QUEUE_FULL));
+      if (pack.from < pack.count) continue;
+      if (pack !== this._open) this._packs.shift();
+      this._gone(pack);
     }
-    this._queue = this._queue.slice(late);
-    if (this._full) this._wait();
-    this._release();
+    this._watch();
   }
 }
 

@@ -4,8 +4,11 @@ const { refused } = require('./errors');
 const { Driver } = require('./driver');
 const { Outgoing } = require('./outgoing');
 const { Batch } = require('./batch');
-const { prepare } = require('./packing');
+const { pairsOf, partitionOf, timestampOf } = require('./record');
 const { describe } = require('./offsets');
+
+/** So few promises that the garbage collector needs no long pauses for them, and enough for most networks. */
+const MARK = 16384;
 
 /** A Kafka producer. Its promises are those of the library's reports: one for each record. */
 class Producer {
@@ -13,10 +16,16 @@ class Producer {
   #outgoing;
   #closing = null;
 
-  /** Properties by name, as docs/configuration.md lists them. Nothing is connected before the first need. */
-  constructor(properties) {
+  /**
+   * Properties by name, as docs/configuration.md lists them. Nothing is connected before the first need. ready() waits
+   * while `highWaterMark` records have no outcome.
+   */
+  constructor(properties, { highWaterMark = MARK } = {}) {
+    if (!Number.isSafeInteger(highWaterMark) || highWaterMark < 1) {
+      throw refused(c.INVALID_ARG, 'highWaterMark must be a whole number from 1');
+    }
     this.#driver = new Driver(properties);
-    this.#outgoing = new Outgoing(this.#driver);
+    this.#outgoing = new Outgoing(this.#driver, highWaterMark);
   }
 
   /** Waits until the cluster answers, and makes a transactional.id known to it. */
@@ -25,13 +34,19 @@ class Producer {
   }
 
   /** Sends a message; the promise tells where it is in the log. */
-  async send(message, { signal } = {}) {
-    this.#checkOpen();
-    const record = prepare(message);
-    return this.#outgoing.add(record, this.#driver.topic(message.topic), signal);
+  send(message, options) {
+    try {
+      if (this.#closing !== null) throw refused(c.CLOSED);
+      if (message === null || typeof message !== 'object') throw refused(c.INVALID_ARG, 'a message must be an object');
+      const { topic, key, value, headers, partition, timestamp } = message;
+      return this.#outgoing.add(this.#driver.topic(topic), key, value, pairsOf(headers), partitionOf(partition),
+        timestampOf(timestamp), options?.signal);
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
-  /** Resolves when buffer.memory has room: what paces a sender that does not wait for outcomes. */
+  /** Resolves when more may be sent: what paces a sender that does not wait for outcomes. */
   ready() {
     return this.#outgoing.ready();
   }
@@ -43,8 +58,7 @@ class Producer {
   /** Waits until all that was sent before has an outcome. */
   async flush() {
     this.#checkOpen();
-    await this.#outgoing.empty();
-    await this.#operation('flush_async');
+    await this.#afterSends(() => this.#operation('flush_async'));
   }
 
   createBatch() {
@@ -55,18 +69,16 @@ class Producer {
   /** Sends a batch to a partition, after those sent to it before. Refused, it may be sent again. */
   async sendBatch(batch, topic, partition) {
     this.#checkOpen();
-    const driver = this.#driver;
-    const handle = driver.topic(topic);
-    // What was sent before to the partition is to be before it in the log.
-    this.#outgoing.handOver();
+    const { library, owed } = this.#driver;
+    const handle = this.#driver.topic(topic);
     let tag;
-    const outcome = new Promise((resolve, reject) => { tag = driver.owe({ resolve, reject }); });
+    const outcome = new Promise((resolve, reject) => { tag = owed.add(resolve, reject); });
     outcome.catch(() => {});
     try {
-      await driver.operation((producer, accepted) => driver.library.send_batch_async(
-        producer, batch._alive(), handle, partition, tag, accepted));
+      await this.#afterSends(() => this.#driver.operation((producer, accepted) => library.send_batch_async(
+        producer, batch._alive(), handle, partition, tag, accepted)));
     } catch (error) {
-      driver.forget(tag);
+      if (owed.has(tag)) owed.remove(tag);
       throw error;
     }
     return outcome;
@@ -77,8 +89,7 @@ class Producer {
   }
 
   async commitTransaction() {
-    await this.#outgoing.empty();
-    await this.#operation('commit_transaction_async');
+    await this.#afterSends(() => this.#operation('commit_transaction_async'));
   }
 
   async abortTransaction() {
@@ -119,17 +130,22 @@ class Producer {
   }
 
   async #close() {
-    await this.#outgoing.empty();
     try {
-      await this.#operation('close_async');
+      await this.#afterSends(() => this.#operation('close_async'));
     } finally {
       this.#outgoing.fail(c.CLOSED);
+      this.#outgoing.release();
       this.#driver.destroy();
     }
   }
 
+  /** What the function starts once the library has what was sent before. */
+  #afterSends(start) {
+    return new Promise((resolve, reject) => this.#outgoing.after(() => start().then(resolve, reject)));
+  }
+
   #operation(name, ...args) {
-    return this.#driver.operation(this.#driver.library[name], ...args).then((count) => count);
+    return this.#driver.operation(this.#driver.library[name], ...args);
   }
 
   #checkOpen() {

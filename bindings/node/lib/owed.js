@@ -1,0 +1,52 @@
+'use strict';
+// The promises of what the library owes a report for, by the tags that the reports bring back.
+
+class Owed {
+  constructor({ first, none }) {
+    this._first = first;
+    this._none = none;
+    // Tag 0 is nobody's. A tag is given again once its report is there: there is only one.
+    this._resolve = [null];
+    this._reject = [null];
+    this._free = [];
+    this.count = 0;
+  }
+
+  add(resolve, reject) {
+    const tag = this._free.length > 0 ? this._free.pop() : this._resolve.length;
+    this._resolve[tag] = resolve;
+    this._reject[tag] = reject;
+    if (this.count++ === 0) this._first();
+    return tag;
+  }
+
+  resolve(tag, value) {
+    const resolve = this._resolve[tag];
+    this.remove(tag);
+    resolve(value);
+  }
+
+  reject(tag, error) {
+    const reject = this._reject[tag];
+    this.remove(tag);
+    reject(error);
+  }
+
+  has(tag) {
+    return tag > 0 && tag < this._resolve.length && this._resolve[tag] !== null;
+  }
+
+  remove(tag) {
+    this._resolve[tag] = this._reject[tag] = null;
+    this._free.push(tag);
+    if (--this.count === 0) this._none();
+  }
+
+  rejectAll(error) {
+    for (let tag = 1; tag < this._resolve.length; tag++) {
+      if (this._resolve[tag] !== null) this.reject(tag, error());
+    }
+  }
+}
+
+module.exports = { Owed };

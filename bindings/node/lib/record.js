@@ -1,0 +1,76 @@
+'use strict';
+// What a message may be, and one record as the library's struct.
+
+const { address, put64, viewOf, constants: c } = require('./library');
+const { refused } = require('./errors');
+
+const RECORD = 104;
+const HEADER = 32;
+const SHORT = 1024;
+
+/** No fewer bytes than the content takes: exact for what is long. */
+function room(content, what) {
+  if (content === null || content === undefined) return 0;
+  if (typeof content === 'string') return content.length <= SHORT ? content.length * 3 : Buffer.byteLength(content);
+  if (content instanceof Uint8Array) return content.length;
+  throw refused(c.INVALID_ARG, `${what} must be a string, a Buffer or Uint8Array, or null`);
+}
+
+function integer(value, unset, what) {
+  if (value === null || value === undefined) return unset;
+  if (!Number.isSafeInteger(value) || value < 0) throw refused(c.INVALID_ARG, `${what} must be a whole number from 0`);
+  return value;
+}
+
+function partitionOf(value) {
+  const partition = integer(value, -1, 'partition');
+  if (partition > 0x7fffffff) throw refused(c.INVALID_ARG, 'partition is too large');
+  return partition;
+}
+
+const timestampOf = (value) => integer(value, -1, 'timestamp');
+
+/** The headers' pairs, from an object or, where a key repeats, an array of them; null when there are none. */
+function pairsOf(headers) {
+  if (!headers) return null;
+  const pairs = Array.isArray(headers) ? headers : Object.entries(headers);
+  for (const [name] of pairs) {
+    if (name === null || name === undefined) throw refused(c.INVALID_ARG, "a header's key must not be null");
+  }
+  return pairs.length > 0 ? pairs : null;
+}
+
+/** A record's struct, and the memory that it points to. */
+function describe({ key, value, headers, timestamp }) {
+  const kept = [];
+  const record = Buffer.alloc(RECORD);
+  const put = (view, at, content, what) => {
+    if (content === null || content === undefined) return put64(view, at + 8, -1);
+    // An empty Buffer may have no address.
+    const bytes = Buffer.alloc(room(content, what) + 1);
+    const length = typeof content === 'string' ? bytes.write(content) : (bytes.set(content), content.length);
+    kept.push(bytes);
+    put64(view, at, address(bytes));
+    return put64(view, at + 8, length);
+  };
+  const view = viewOf(record);
+  put(view, 0, key, 'key');
+  put(view, 16, value, 'value');
+  const pairs = pairsOf(headers);
+  if (pairs) {
+    const structs = Buffer.alloc(pairs.length * HEADER);
+    const headerView = viewOf(structs);
+    pairs.forEach(([name, content], place) => {
+      put(headerView, place * HEADER, name, "a header's key");
+      put(headerView, place * HEADER + 16, content, 'a header');
+    });
+    kept.push(structs);
+    put64(view, 32, address(structs));
+    view.setUint32(40, pairs.length, true);
+  }
+  view.setInt32(44, -1, true);
+  put64(view, 48, timestampOf(timestamp));
+  return { record, kept };
+}
+
+module.exports = { room, partitionOf, timestampOf, pairsOf, describe };
