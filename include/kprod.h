@@ -1875,12 +1875,14 @@ int32_t kprod_start_async(struct kprod_producer_t *producer, uint64_t tag);
  * @param name_len  its length in bytes.
  * @param topic     out, written on 0 only: the handle, 1 or more, the same for the same name; not NULL.
  *
- * Returns: 0; KPROD_ERR_INVALID_ARG, _INVALID_TOPIC_EXCEPTION (not a name that Kafka allows), _FORKED, _INTERNAL.
+ * Returns: 0; KPROD_ERR_INVALID_ARG, _INVALID_TOPIC_EXCEPTION (not a name that Kafka allows), _CLOSED,
+ * _FATAL, _FORKED, _INTERNAL.
  * Ownership: the handle is a number, valid for this producer until kprod_destroy; the name is copied.
  * Thread-safety: any thread.
  * Blocking: never.
  * Callback context: allowed.
- * Fork/after close: KPROD_ERR_FORKED in a child of the creating process; allowed after close.
+ * Fork/after close: KPROD_ERR_FORKED in a child of the creating process; after close names that have a
+ * handle are answered and others KPROD_ERR_CLOSED.
  * Since: 0.1
  */
 int32_t kprod_topic(struct kprod_producer_t *producer,
@@ -2037,7 +2039,8 @@ int32_t kprod_close(struct kprod_producer_t *producer,
  * @param producer  borrowed; kprod_destroy is still needed.
  * @param tag       comes back in the entry.
  *
- * Returns: 0: one entry follows; any other: none does: KPROD_ERR_INVALID_ARG, _CLOSED, _FORKED, _INTERNAL.
+ * Returns: 0: one entry follows; any other: none does: KPROD_ERR_INVALID_ARG, _CLOSED (a close was called before, of
+ * either kind), _THREAD, _FORKED, _INTERNAL.
  * Ownership: nothing changes hands.
  * Thread-safety: any thread.
  * Blocking: never.
@@ -2045,7 +2048,8 @@ int32_t kprod_close(struct kprod_producer_t *producer,
  * Fork/after close: KPROD_ERR_FORKED in a child of the creating process; KPROD_ERR_CLOSED after close.
  * Since: 0.1
  */
-int32_t kprod_close_async(struct kprod_producer_t *producer, uint64_t tag);
+int32_t kprod_close_async(struct kprod_producer_t *producer,
+                          uint64_t tag);
 
 /**
  * Frees a producer. One that is not closed is closed with a limit of 0 first, which loses what was not sent; reports
@@ -2145,7 +2149,7 @@ void kprod_record_init(struct kprod_record_t *record);
  * _INVALID_TOPIC_EXCEPTION, _UNKNOWN_TOPIC_HANDLE, _UNKNOWN_PARTITION, _RECORD_TOO_LARGE, _PARTITIONER;
  * _UNKNOWN_TOPIC_OR_PARTITION, _TOPIC_AUTHORIZATION_FAILED and other codes of the brokers, as the last answer about
  * the topic had them; _ILLEGAL_STATE (a transactional producer outside of a transaction), _TRANSACTION_ABORTABLE (in a
- * transaction that can only be aborted); _TIMED_OUT (no metadata in time), _QUEUE_FULL (no room in time),
+ * transaction that can only be aborted); _TIMED_OUT (no metadata or no room in max.block.ms),
  * _REPORT_QUEUE_FULL, _COMPRESSION, _OUT_OF_MEMORY, _THREAD, _CLOSED, _FATAL, _FORKED, _INTERNAL.
  * Ownership: record, key, value and headers are the caller's again on return.
  * Thread-safety: any thread; records that one thread sends to a partition keep their order.

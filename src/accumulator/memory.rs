@@ -94,7 +94,7 @@ impl Memory {
     }
 
     pub fn available(&self) -> u64 {
-        self.total.saturating_sub(self.used.load(Ordering::Relaxed))
+        self.total.saturating_sub(self.used.load(Ordering::SeqCst))
     }
 
     /// Whether a thread waits for memory: then every open batch is due.
@@ -226,7 +226,8 @@ impl Memory {
         if enough && self.waiting.load(Ordering::SeqCst) > 0 {
             self.grant(&mut self.queue.lock());
         }
-        if self.watched.load(Ordering::Relaxed) {
+        // In one order with `watch`: one of the two sees the other.
+        if self.watched.load(Ordering::SeqCst) {
             self.check_room();
         }
     }

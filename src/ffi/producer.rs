@@ -144,12 +144,14 @@ pub unsafe extern "C" fn kprod_start_async(producer: *mut kprod_producer_t, tag:
 /// @param name_len  its length in bytes.
 /// @param topic     out, written on 0 only: the handle, 1 or more, the same for the same name; not NULL.
 ///
-/// Returns: 0; KPROD_ERR_INVALID_ARG, _INVALID_TOPIC_EXCEPTION (not a name that Kafka allows), _FORKED, _INTERNAL.
+/// Returns: 0; KPROD_ERR_INVALID_ARG, _INVALID_TOPIC_EXCEPTION (not a name that Kafka allows), _CLOSED,
+/// _FATAL, _FORKED, _INTERNAL.
 /// Ownership: the handle is a number, valid for this producer until kprod_destroy; the name is copied.
 /// Thread-safety: any thread.
 /// Blocking: never.
 /// Callback context: allowed.
-/// Fork/after close: KPROD_ERR_FORKED in a child of the creating process; allowed after close.
+/// Fork/after close: KPROD_ERR_FORKED in a child of the creating process; after close names that have a
+/// handle are answered and others KPROD_ERR_CLOSED.
 /// Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kprod_topic(
@@ -396,7 +398,8 @@ pub unsafe extern "C" fn kprod_close(
 /// @param producer  borrowed; kprod_destroy is still needed.
 /// @param tag       comes back in the entry.
 ///
-/// Returns: 0: one entry follows; any other: none does: KPROD_ERR_INVALID_ARG, _CLOSED, _FORKED, _INTERNAL.
+/// Returns: 0: one entry follows; any other: none does: KPROD_ERR_INVALID_ARG, _CLOSED (a close was called before, of
+/// either kind), _THREAD, _FORKED, _INTERNAL.
 /// Ownership: nothing changes hands.
 /// Thread-safety: any thread.
 /// Blocking: never.

@@ -39,13 +39,28 @@ pub struct Environment {
     pub first_sequence: i32,
 }
 
-/// The thread `kprod-io`, or the task in its place.
+/// The thread `kprod-io`, or the task in its place, and who waits for its end.
 #[derive(Debug)]
 pub struct EngineThread {
-    thread: Option<JoinHandle<()>>,
     ended: Arc<Latch>,
+    ending: Arc<Mutex<Ending>>,
+}
+
+/// Never held while anything is waited for.
+#[derive(Debug)]
+struct Ending {
+    thread: Option<JoinHandle<()>>,
     /// An asynchronous close waits for the end elsewhere.
     closer: Option<JoinHandle<()>>,
+    close: Close,
+}
+
+/// Whether a close was called.
+#[derive(Debug)]
+enum Close {
+    NotYet,
+    /// With the entry that its asynchronous form owes.
+    Called(Option<Operation>),
 }
 
 impl Environment {
@@ -129,11 +144,14 @@ impl Producer {
         };
         Ok(Producer {
             shared,
-            engine: Mutex::new(EngineThread {
-                thread,
+            engine: EngineThread {
                 ended,
-                closer: None,
-            }),
+                ending: Arc::new(Mutex::new(Ending {
+                    thread,
+                    closer: None,
+                    close: Close::NotYet,
+                })),
+            },
             mock,
         })
     }
@@ -145,26 +163,21 @@ impl Producer {
         if in_callback() {
             return Err(plain(ErrorCode::IN_CALLBACK));
         }
+        self.engine.note_close(None);
         let deadline = self.begin_close(timeout);
-        let mut engine = self.engine.lock();
-        engine.join(deadline + END_GRACE);
-        finish_close(&self.shared, deadline)
+        self.engine.join(deadline + END_GRACE);
+        self.engine.finish_close(&self.shared, deadline)
     }
 
+    /// As `close`, with an entry when it is done; CLOSED if a close was called before.
     pub fn close_async(&self, tag: u64) -> Result<(), ErrorCode> {
+        let hub = self.shared.hub.clone();
+        let operation = Operation::new(Completer::Tag(tag), hub);
+        if !self.engine.note_close(Some(operation)) {
+            return Err(ErrorCode::CLOSED);
+        }
         let deadline = self.begin_close(Timeout::Configured);
-        let mut engine = self.engine.lock();
-        let (ended, shared) = (engine.ended.clone(), self.shared.clone());
-        let operation = Operation::new(Completer::Tag(tag), shared.hub.clone());
-        let body = move || {
-            ended.wait(deadline + END_GRACE);
-            // The entry must be readable before polls answer CLOSED.
-            operation.complete(Ok(0));
-            let _ = finish_close(&shared, deadline);
-        };
-        let closer = sys::spawn_thread("kprod-close", body).map_err(|_| ErrorCode::THREAD)?;
-        engine.closer = Some(closer);
-        Ok(())
+        self.engine.close_elsewhere(&self.shared, deadline)
     }
 
     fn begin_close(&self, timeout: Timeout) -> Instant {
@@ -181,45 +194,97 @@ impl Drop for Producer {
     /// What was not closed is closed without waiting; its reports go nowhere.
     fn drop(&mut self) {
         let deadline = self.begin_close(Timeout::Now);
-        let engine = self.engine.get_mut();
-        engine.join(deadline + END_GRACE);
-        if let Some(closer) = engine.closer.take() {
+        self.engine.join(deadline + END_GRACE);
+        let closer = self.engine.ending.lock().closer.take();
+        if let Some(closer) = closer {
             let _ = closer.join();
         }
-        let _ = finish_close(&self.shared, deadline + END_GRACE);
+        let _ = self.engine.finish_close(&self.shared, deadline + END_GRACE);
     }
-}
-
-/// With the engine at its end: lets callbacks finish and polls know.
-fn finish_close(shared: &Shared, deadline: Instant) -> Result<(), Error> {
-    shared.accumulator.stop_threads();
-    let stopped = shared
-        .hub
-        .stop_callbacks(Some(deadline.max(Instant::now() + CALLBACK_GRACE)));
-    shared.hub.close();
-    if stopped {
-        return Ok(());
-    }
-    Err(Error::new(
-        ErrorCode::TIMED_OUT,
-        "kprod_close timed out: a callback has not returned; call it again",
-    ))
 }
 
 /// What a callback thread with nothing left to do needs to end.
 const CALLBACK_GRACE: Duration = Duration::from_millis(50);
 
 impl EngineThread {
-    fn join(&mut self, deadline: Instant) {
-        if self.thread.is_none() {
+    /// Notes that a close was called; false if one was before. Only the first can owe an entry.
+    fn note_close(&self, operation: Option<Operation>) -> bool {
+        let mut ending = self.ending.lock();
+        if let Close::Called(_) = ending.close {
+            if let Some(operation) = operation {
+                operation.forget();
+            }
+            return false;
+        }
+        ending.close = Close::Called(operation);
+        true
+    }
+
+    fn join(&self, deadline: Instant) {
+        if self.ending.lock().thread.is_none() {
+            // Joined already, or on this very thread's runtime.
             return;
         }
         // The latch first: a join alone has no deadline.
-        if self.ended.wait(deadline)
-            && let Some(thread) = self.thread.take()
-        {
+        if !self.ended.wait(deadline) {
+            return;
+        }
+        let thread = self.ending.lock().thread.take();
+        if let Some(thread) = thread {
             let _ = thread.join();
         }
+    }
+
+    /// Waits for the end on a thread of its own.
+    fn close_elsewhere(&self, shared: &Arc<Shared>, deadline: Instant) -> Result<(), ErrorCode> {
+        let shared = shared.clone();
+        let engine = EngineThread {
+            ended: self.ended.clone(),
+            ending: self.ending.clone(),
+        };
+        let body = move || {
+            engine.ended.wait(deadline + END_GRACE);
+            let _ = engine.finish_close(&shared, deadline);
+        };
+        let mut ending = self.ending.lock();
+        match sys::spawn_thread("kprod-close", body) {
+            Ok(closer) => {
+                ending.closer = Some(closer);
+                Ok(())
+            }
+            Err(_) => {
+                if let Close::Called(Some(operation)) =
+                    std::mem::replace(&mut ending.close, Close::Called(None))
+                {
+                    operation.forget();
+                }
+                Err(ErrorCode::THREAD)
+            }
+        }
+    }
+
+    /// With the engine at its end: pays what is owed, lets callbacks finish and polls know.
+    fn finish_close(&self, shared: &Shared, deadline: Instant) -> Result<(), Error> {
+        let owed = match &mut self.ending.lock().close {
+            Close::NotYet => None,
+            Close::Called(operation) => operation.take(),
+        };
+        // The entry must be readable before polls answer CLOSED.
+        if let Some(operation) = owed {
+            operation.complete(Ok(0));
+        }
+        shared.accumulator.stop_threads();
+        let stopped = shared
+            .hub
+            .stop_callbacks(Some(deadline.max(Instant::now() + CALLBACK_GRACE)));
+        shared.hub.close();
+        if stopped {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorCode::TIMED_OUT,
+            "kprod_close timed out: a callback has not returned; call it again",
+        ))
     }
 }
 

@@ -12,7 +12,6 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use crate::accumulator::Command;
@@ -63,7 +62,7 @@ pub struct Purge {
 #[derive(Debug)]
 pub struct Producer {
     shared: Arc<Shared>,
-    engine: Mutex<EngineThread>,
+    engine: EngineThread,
     /// The embedded cluster of `test.mock.num.brokers`; it ends after the engine.
     mock: Option<MockServer>,
 }

@@ -1,14 +1,15 @@
 //! Flush, purge, close and drop.
 
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use kprod::completion::{Persistence, Report, ReportKind};
 use kprod::error::ErrorCode;
 use kprod::mock::{BrokerState, Fault};
-use kprod::producer::{Purge, Record, Timeout, TopicRef};
+use kprod::producer::{Callbacks, Purge, Record, Timeout, TopicRef};
 use kprod::protocol::ApiKey;
 
-use crate::support::{Bed, LONG, ok, record, until};
+use crate::support::{Bed, LONG, cluster, ok, producer, record, until};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -213,6 +214,57 @@ fn an_asynchronous_close_tells_and_may_be_followed_by_another() {
     );
     let end = bed.producer.poll(1, Timeout::After(LONG), |_| {});
     assert_eq!(end, Err(ErrorCode::CLOSED));
+}
+
+/// An entry for each call that answered 0, and no 0 without one.
+#[test]
+fn only_the_first_close_can_be_asynchronous() {
+    let bed = bed(&[]);
+    bed.send("t", 1);
+    bed.producer.close_async(1).unwrap();
+    assert_eq!(bed.producer.close_async(2), Err(ErrorCode::CLOSED));
+    bed.close();
+    assert_eq!(bed.producer.close_async(3), Err(ErrorCode::CLOSED));
+    let reports = bed.reports(2);
+    assert_eq!(
+        (reports[1].kind, reports[1].tag),
+        (ReportKind::Operation, 1)
+    );
+    let end = bed.producer.poll(1, Timeout::After(LONG), |_| {});
+    assert_eq!(end, Err(ErrorCode::CLOSED));
+}
+
+/// A callback that takes its time holds up those who wait for it, for as long as each of them wants to wait.
+#[test]
+fn a_close_does_not_wait_for_another_thread_that_closes() {
+    let (entered, wait_entered) = mpsc::channel();
+    let (open, gate) = mpsc::channel::<()>();
+    let gate = Mutex::new(gate);
+    let callbacks = Callbacks {
+        delivery: Some(Arc::new(move |_: &[Report]| {
+            entered.send(()).unwrap();
+            gate.lock().unwrap().recv().unwrap();
+        })),
+        ..Callbacks::default()
+    };
+    let server = cluster(1);
+    server.handle().create_topic("t", 1);
+    let producer = producer(&server, &[], callbacks);
+    producer.send(&record("t", b"v", 1)).unwrap();
+    wait_entered.recv_timeout(LONG).unwrap();
+    std::thread::scope(|scope| {
+        let patient = scope.spawn(|| producer.close(Timeout::After(LONG)));
+        until("the first close has begun", || {
+            let known = producer.partitions_for(TopicRef::Name("t"), Timeout::Now);
+            known.is_err_and(|error| error.code == ErrorCode::CLOSED)
+        });
+        // Neither would come back before the callback.
+        assert_eq!(producer.close_async(7), Err(ErrorCode::CLOSED));
+        let late = producer.close(Timeout::Now).unwrap_err();
+        assert_eq!(late.code, ErrorCode::TIMED_OUT);
+        open.send(()).unwrap();
+        patient.join().unwrap().unwrap();
+    });
 }
 
 #[test]
