@@ -12,6 +12,7 @@
 
 #include <kprod/batch.hpp>
 #include <kprod/config.hpp>
+#include <kprod/pack.hpp>
 #include <kprod/producer.hpp>
 #include <kprod/record.hpp>
 #include <kprod/result.hpp>

@@ -4,6 +4,7 @@
 
 #include <kprod/batch.hpp>
 #include <kprod/config.hpp>
+#include <kprod/pack.hpp>
 #include <kprod/transaction.hpp>
 
 #include <algorithm>
@@ -122,11 +123,23 @@ public:
     {
         std::int32_t why = KPROD_ERR_OK;
         const auto *raw = reinterpret_cast<const kprod_record_t *>(records);
-        return accepted_of(::kprod_send_many(c(), raw, count, &why), why);
+        const std::int64_t sent = ::kprod_send_many(c(), raw, count, &why);
+        return accepted_of(sent, why);
     }
     template <class Container> accepted send_many(const Container &records)
     {
         return send_many(records.data(), records.size());
+    }
+
+    // Never waits; the first record that is refused ends it. The pack stays as it is: drop what was accepted.
+    accepted send_packed(const pack &pack)
+    {
+        std::int32_t why = KPROD_ERR_OK;
+        const auto &records = pack.records_;
+        const auto &buffer = pack.buffer_;
+        const std::int64_t sent =
+            ::kprod_send_packed(c(), buffer.data(), buffer.size(), records.data(), records.size(), &why);
+        return accepted_of(sent, why);
     }
 
     // A batch to fill, of batch.size at most.

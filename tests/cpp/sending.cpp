@@ -86,6 +86,7 @@ static void a_polling_thread_takes_everything()
     const kprod::record wrong[] = {kprod::record(topic).tag(999), kprod::record(topic).partition(9), kprod::record(topic)};
     const auto some = producer.send_many(wrong, 3);
     CHECK(some.count == 1);
+    CHECK_ERROR(KPROD_ERR_UNKNOWN_PARTITION, some.rest);
     producer.flush(patience).value();
     producer.close(patience).value();
     poller.join();
