@@ -63,7 +63,11 @@ class TestProducer < Test::Unit::TestCase
     producer = Kprod::Producer.new(MOCK)
     assert_raise(ArgumentError) { producer.send('t', 5) }
     assert_raise(Kprod::IllegalStateError) { producer.begin_transaction }
-    assert_equal 'RECORD_TOO_LARGE', assert_raise(Kprod::Error) { producer.send('t', 'x' * (3 << 20)) }.name
+    refused = producer.send('t', 'x' * (3 << 20))
+    kept = producer.send('t', 'kept', partition: 0)
+    assert_equal 'RECORD_TOO_LARGE', assert_raise(Kprod::Error) { refused.value(20) }.name
+    assert_equal :no, refused.error.persisted
+    assert_equal 0, kept.value(20).offset
     producer.close
     producer.close
     assert_raise(Kprod::ClosedError) { producer.send('t', 'x') }

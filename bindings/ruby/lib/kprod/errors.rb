@@ -59,13 +59,15 @@ module Kprod
   class TimedOutError < Error; end
   # There was no room in buffer.memory.
   class QueueFullError < Error; end
+  # {Future#cancel} took the record back before the library had it.
+  class CancelledError < Error; end
   # The record's transaction was aborted before it was sent.
   class AbortedError < Error; end
 
   class Error
     CLASSES = { -102 => ConfigError, -103 => ConfigError, -105 => ClosedError, -106 => ForkedError,
                 -108 => IllegalStateError, -109 => TimedOutError, -110 => QueueFullError,
-                -111 => QueueFullError, -132 => AbortedError }.freeze
+                -111 => QueueFullError, -116 => CancelledError, -132 => AbortedError }.freeze
     private_constant :CLASSES
   end
 end

@@ -2,63 +2,58 @@
 
 module Kprod
   # Where a record or batch is in the log.
-  Metadata = Struct.new(:topic, :partition, :offset, :timestamp, :count, keyword_init: true)
+  Metadata = Struct.new(:topic, :partition, :offset, :timestamp, :count)
 
   # The outcome of a send, once there is one. Its waits let other threads run and, under a Fiber scheduler, other fibers.
   class Future
     # @api private
-    def initialize(callback = nil)
-      @mutex = Mutex.new
-      @settled = ConditionVariable.new
+    attr_reader :callback, :outcome
+
+    # @api private
+    def initialize(outgoing, callback)
+      @outgoing = outgoing
       @callback = callback
-      @done = false
+      @outcome = nil
     end
 
     # Waits for the outcome.
     # @param timeout [Numeric, nil] seconds; nil: no limit
     # @return [Boolean] whether there is an outcome
-    def wait(timeout = nil)
-      limit = timeout && now + timeout
-      @mutex.synchronize do
-        until @done
-          left = limit && limit - now
-          break if left && left <= 0
-
-          @settled.wait(@mutex, left)
-        end
-        @done
-      end
-    end
+    def wait(timeout = nil) = done? || @outgoing.await(self, timeout)
 
     # Waits for the outcome.
     # @return [Metadata]
     # @raise [Error] why the record failed; {TimedOutError} when the time has passed, which has no effect on the send
     def value(timeout = nil)
       raise Error.of(-109) unless wait(timeout)
-      raise @error if @error
+      raise @outcome if @outcome.is_a?(Error)
 
-      @value
+      @outcome
     end
 
     # @return [Boolean]
-    def done? = @done
+    def done? = !@outcome.nil?
 
     # @return [Error, nil] why it failed
-    attr_reader :error
-
-    # @api private
-    def settle(value, error)
-      @mutex.synchronize do
-        @value = value
-        @error = error
-        @done = true
-        @settled.broadcast
-      end
-      @callback&.call(value, error)
+    def error
+      @outcome if @outcome.is_a?(Error)
     end
 
-    private
+    # Takes the record back, if the library has not accepted it yet: then it is never sent, and its outcome is a
+    # {CancelledError}. Later it has no effect.
+    # @return [Boolean] whether it was taken back
+    def cancel = @outgoing.cancel(self)
 
-    def now = Process.clock_gettime(Process::CLOCK_MONOTONIC)
+    # @api private
+    attr_writer :outcome
+
+    # @api private
+    def tell
+      outcome = @outcome
+      outcome.is_a?(Error) ? @callback.call(nil, outcome) : @callback.call(outcome, nil)
+    rescue StandardError => e
+      # A callback's own failure must not end the reports of others.
+      warn "kprod: a callback raised #{e.full_message}"
+    end
   end
 end

@@ -37,13 +37,14 @@ module Kprod
       error_detail: [%i[pointer uint64 pointer], :int32],
       config_new: [[], :pointer],
       config_set: [%i[pointer string string pointer], :int32],
+      config_get: [%i[pointer string pointer pointer], :int32],
       config_free: [[:pointer], :void],
       create: [%i[pointer uint32 pointer pointer], :int32],
       topic: [%i[pointer buffer_in int64 buffer_out], :int32],
       topic_name: [%i[pointer uint32], :string],
-      try_send: [%i[pointer pointer], :int32],
-      send: [%i[pointer pointer], :int32, true],
-      poll: [%i[pointer pointer uint64 int32], :int64, true],
+      send_packed: [%i[pointer buffer_in uint64 buffer_in uint64 pointer], :int64],
+      poll: [%i[pointer pointer uint64 int32], :int64],
+      poll_interrupt: [[:pointer], :int32],
       start_async: [%i[pointer uint64], :int32],
       partitions_for_async: [%i[pointer uint32 uint64], :int32],
       flush_async: [%i[pointer uint64], :int32],
@@ -54,7 +55,7 @@ module Kprod
       batch_close: [[:pointer], :int32],
       batch_size: [[:pointer], :int64],
       batch_record_count: [[:pointer], :int64],
-      send_batch: [%i[pointer pointer uint32 int32 uint64 int32], :int32, true],
+      send_batch_async: [%i[pointer pointer uint32 int32 uint64 uint64], :int32],
       batch_free: [[:pointer], :void],
       begin_transaction_async: [%i[pointer uint64], :int32],
       commit_transaction_async: [%i[pointer uint64], :int32],
@@ -63,6 +64,8 @@ module Kprod
     }.each do |name, (parameters, result, blocking)|
       attach_function "kprod_#{name}", parameters, result, blocking: blocking || false
     end
+    # As kprod_poll, but lets other threads run while it waits.
+    attach_function :kprod_poll_waiting, :kprod_poll, %i[pointer pointer uint64 int32], :int64, blocking: true
 
     # kprod_header_t
     class Header < FFI::Struct
@@ -76,9 +79,7 @@ module Kprod
              :reserved0, :uint32, :topic_name, :pointer, :topic_name_len, :int64, :reserved, [:uint64, 2]
     end
 
-    # kprod_delivery_t for String#unpack: kind, error, tag, topic, partition, offset, timestamp, timestamp type, count,
-    # flags, 0, detail, log start offset.
-    DELIVERY = 'LlQLlqqlLLLQq'
+    # The size of kprod_delivery_t.
     DELIVERY_SIZE = 80
   end
 end

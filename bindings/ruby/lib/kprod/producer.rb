@@ -4,22 +4,23 @@ module Kprod
   # A Kafka producer, for any number of threads and fibers. Make it after a fork: in a child of the process that made
   # it, it raises {ForkedError}.
   class Producer
-    CHUNK = 1024
-    CONFIGURED = -1
-    private_constant :CHUNK, :CONFIGURED
+    UNASSIGNED = -1
+    NOW = -1
+    CLOSED = -105
+    FORKED = -106
+    ABORTED = -132
+    private_constant :UNASSIGNED, :NOW, :CLOSED, :FORKED, :ABORTED
 
     # @param properties [Hash] the library's properties by name, as docs/configuration.md lists them
     def initialize(properties)
       @process = Process.pid
-      @handle = create(properties)
+      @handle, max_block = create(properties)
+      @outgoing = Outgoing.new(@handle, max_block)
       @mutex = Mutex.new
-      @owed = {}
-      @next_tag = 0
       @topics = {}
       @names = {}
       @closing = false
-      @poller = Thread.new { poll }
-      @poller.name = 'kprod'
+      @poller = Reports.new(@handle, @outgoing, @names).start
     end
 
     # Makes a producer and closes it after the block.
@@ -35,17 +36,20 @@ module Kprod
     # Waits until the cluster answers, and makes a transactional.id known to it.
     def start = operation(:kprod_start_async)
 
-    # Sends a record. Without room in buffer.memory or metadata it waits up to max.block.ms, and other threads run.
+    # Sends a record: gathers it with others for the library, at the latest until someone waits or this thread does
+    # something else. Without room in buffer.memory it waits up to max.block.ms, and other threads and fibers run; in a
+    # callback it does not wait.
     # @yield [metadata, error] its outcome, in the producer's own thread
-    # @return [Future]
-    # @raise [Error] it was not accepted and will not be sent
+    # @return [Future] its outcome, also when the library refuses it
+    # @raise [QueueFullError] there is no room, and it will not be sent
     def send(topic, value, key: nil, headers: nil, partition: nil, timestamp: nil, &callback)
-      deliver(:kprod_send, topic, value, key, headers, partition, timestamp, callback)
+      @outgoing.add(handle_of(topic), value, key, headers, place(partition), milliseconds(timestamp), callback,
+                    Thread.current != @poller)
     end
 
     # As {#send}, but never waits: {QueueFullError} when there is no room.
     def try_send(topic, value, key: nil, headers: nil, partition: nil, timestamp: nil, &callback)
-      deliver(:kprod_try_send, topic, value, key, headers, partition, timestamp, callback)
+      @outgoing.add(handle_of(topic), value, key, headers, place(partition), milliseconds(timestamp), callback, false)
     end
 
     # @return [Integer] the number of the topic's partitions
@@ -53,7 +57,7 @@ module Kprod
 
     # Waits until all that was sent before has an outcome.
     def flush
-      operation(:kprod_flush_async)
+      operation(:kprod_flush_async, after_sends: true)
       nil
     end
 
@@ -67,14 +71,19 @@ module Kprod
     # @return [Future]
     def send_batch(batch, topic, partition, &callback)
       topic = handle_of(topic)
-      expect(callback) do |tag|
-        Library.kprod_send_batch(@handle, batch.handle, topic, partition, tag, CONFIGURED)
+      @outgoing.expect_two(callback) do |tag, accepted|
+        Library.kprod_send_batch_async(@handle, batch.handle, topic, partition, tag, accepted)
       end
     end
 
     def begin_transaction = operation(:kprod_begin_transaction_async)
-    def commit_transaction = operation(:kprod_commit_transaction_async)
-    def abort_transaction = operation(:kprod_abort_transaction_async)
+    def commit_transaction = operation(:kprod_commit_transaction_async, after_sends: true)
+
+    def abort_transaction
+      check_open
+      @outgoing.fail(ABORTED)
+      operation(:kprod_abort_transaction_async)
+    end
 
     # Runs the block in a transaction: commits it, or aborts it when the block raises or the commit is refused.
     def transaction
@@ -112,7 +121,7 @@ module Kprod
     def close
       check_process
       first = @mutex.synchronize { @closing ? false : (@closing = true) }
-      settle_close if first
+      @outgoing.expect(after_sends: true) { |tag| Library.kprod_close_async(@handle, tag) }.wait if first
       @poller.join unless Thread.current == @poller
       nil
     end
@@ -127,45 +136,29 @@ module Kprod
         code = Library.kprod_config_set(config, key.to_s, value.to_s, error)
         raise Error.taken(error, code) unless code.zero?
       end
+      Library.kprod_config_get(config, 'max.block.ms', out, error)
+      max_block = out.read_pointer.read_string.to_i / 1000.0
       code = Library.kprod_create(config, Library::API_VERSION, out, error)
       raise Error.taken(error, code) unless code.zero?
 
-      out.read_pointer
+      [out.read_pointer, max_block]
     ensure
       Library.kprod_config_free(config)
     end
 
-    def deliver(call, topic, value, key, headers, partition, timestamp, callback)
-      topic = handle_of(topic)
-      expect(callback) do |tag|
-        Described.record(key: key, value: value, headers: headers, timestamp: timestamp, topic: topic,
-                         partition: partition, tag: tag) { |record| Library.public_send(call, @handle, record.to_ptr) }
-      end
-    end
-
-    def operation(call, *arguments)
+    def operation(call, *arguments, after_sends: false)
       check_open
-      expect(nil) { |tag| Library.public_send(call, @handle, *arguments, tag) }.value
+      @outgoing.expect(after_sends: after_sends) { |tag| Library.public_send(call, @handle, *arguments, tag) }.value
     end
 
-    # A future, whose tag the block gives to the library.
-    def expect(callback)
-      future = Future.new(callback)
-      tag = @mutex.synchronize do
-        @owed[@next_tag += 1] = future
-        @next_tag
-      end
-      code = nil
-      begin
-        code = yield tag
-      ensure
-        # Refused, or an exception came first.
-        @mutex.synchronize { @owed.delete(tag) } unless code&.zero?
-      end
-      raise Error.of(code) unless code.zero?
+    def place(partition)
+      return UNASSIGNED if partition.nil?
+      return partition if partition.is_a?(Integer) && partition.between?(0, 0x7fffffff)
 
-      future
+      raise ArgumentError, 'a partition must be an Integer from 0'
     end
+
+    def milliseconds(timestamp) = timestamp.nil? ? NOW : Described.milliseconds(timestamp)
 
     def handle_of(topic)
       check_open
@@ -180,53 +173,15 @@ module Kprod
     end
 
     def check_open
+      return if @poller.alive? && !@closing
+
       check_process
-      raise Error.of(-105) if @closing
+      raise Error.of(CLOSED)
     end
 
+    # In a child of the process that made the producer only the thread that forked is alive.
     def check_process
-      return if @process == Process.pid
-
-      raise Error.of(-106)
-    end
-
-    def settle_close
-      expect(nil) { |tag| Library.kprod_close_async(@handle, tag) }.wait
-    end
-
-    # The producer's thread: it alone takes reports, and ends when the closed producer has no more.
-    def poll
-      reports = FFI::MemoryPointer.new(Library::DELIVERY_SIZE, CHUNK)
-      while (count = Library.kprod_poll(@handle, reports, CHUNK, CONFIGURED)) >= 0
-        count.times { |place| take(reports.get_bytes(place * Library::DELIVERY_SIZE, Library::DELIVERY_SIZE)) }
-      end
-      Library.kprod_destroy(@handle)
-      @mutex.synchronize { @owed.values.tap { @owed = {} } }.each { |future| future.settle(nil, Error.of(count)) }
-    end
-
-    def take(report)
-      kind, code, tag, topic, partition, offset, timestamp, _, count, flags, _, detail = report.unpack(Library::DELIVERY)
-      future = @mutex.synchronize { @owed.delete(tag) } if kind <= 3
-      return if future.nil?
-
-      operation = kind == 3
-      if code.zero?
-        future.settle(operation ? count : Metadata.new(topic: @names[topic], partition: partition, offset: offset,
-                                                       timestamp: timestamp, count: count), nil)
-      else
-        future.settle(nil, Error.of(code, message(detail), flags, record: !operation))
-      end
-    rescue StandardError => e
-      # A callback's own failure must not end the reports of others.
-      warn "kprod: a callback raised #{e.full_message}"
-    end
-
-    def message(detail)
-      return nil if detail.zero?
-
-      out = FFI::MemoryPointer.new(:pointer)
-      code = Library.kprod_error_detail(@handle, detail, out)
-      code.zero? ? Error.taken(out, code).message : nil
+      raise Error.of(FORKED) unless @process == Process.pid
     end
   end
 end

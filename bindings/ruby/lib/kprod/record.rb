@@ -1,13 +1,13 @@
 # frozen_string_literal: true
 
 module Kprod
-  # Describes records to the library.
+  # Describes records to the library's batches.
   # @api private
   module Described
     NONE = -1
 
-    # Gives the block a struct that lives as long as the block runs.
-    def self.record(key:, value:, headers:, timestamp:, topic: 0, partition: nil, tag: 0)
+    # Gives the block a batch's record as a struct that lives as long as the block runs.
+    def self.record(key:, value:, headers:, timestamp:)
       record = Library::Record.new
       kept = []
       put(record, :key, key, kept)
@@ -16,10 +16,8 @@ module Kprod
         record[:headers] = array(headers, kept)
         record[:header_count] = headers.size
       end
-      record[:partition] = partition || NONE
+      record[:partition] = NONE
       record[:timestamp_ms] = milliseconds(timestamp)
-      record[:tag] = tag
-      record[:topic] = topic
       result = yield record
       kept.clear
       result
@@ -49,7 +47,8 @@ module Kprod
       case timestamp
       when nil then NONE
       when Time then (timestamp.to_r * 1000).floor
-      else timestamp
+      when -(1 << 62)..(1 << 62) then timestamp.to_i
+      else raise ArgumentError, 'a timestamp must be a Time or milliseconds'
       end
     end
   end

@@ -1,0 +1,232 @@
+# frozen_string_literal: true
+
+module Kprod
+  # Records on their way into the library, and the futures of what it owes a report for. Records are gathered in a pack,
+  # which goes to the library when it is full, when someone waits, or when the producer's thread has nothing else to do.
+  # One lock guards all of this.
+  # @api private
+  class Outgoing
+    QUEUE_FULL = -110
+    REPORT_QUEUE_FULL = -111
+    CLOSED = -105
+    CANCELLED = -116
+    private_constant :QUEUE_FULL, :REPORT_QUEUE_FULL, :CLOSED, :CANCELLED
+
+    # @param max_block [Float] how long records wait for room, in seconds
+    def initialize(handle, max_block)
+      @handle = handle
+      @max_block = max_block
+      @mutex = Mutex.new
+      # Signalled when the pack has gone, and at the end.
+      @room = ConditionVariable.new
+      @pack = Pack.new
+      # Why the library has no room for the pack, or nil, and until when the pack may wait for it.
+      @full = @full_until = nil
+      @owed = {}
+      @last_tag = 0
+      @waiting = {}.compare_by_identity
+      # Futures and errors of what was refused, for the producer's thread.
+      @refused = []
+      # Whether the producer's thread waits for reports, or is about to.
+      @idle = false
+      @ended = false
+    end
+
+    # Gathers a record; if it may, waits for room.
+    # @return [Future]
+    def add(topic, value, key, headers, partition, timestamp, callback, wait)
+      future = Future.new(self, callback)
+      @mutex.synchronize do
+        await_room(wait) if @full || @ended
+        tag = (@last_tag += 1)
+        @pack.add(tag, topic, value, key, headers, partition, timestamp, future)
+        @owed[tag] = future
+        if @pack.full? then pass
+        elsif @idle then interrupt
+        end
+      end
+      future
+    end
+
+    # A future, whose tag the block gives to the library; if wanted, once that has all that was sent before.
+    def expect(callback: nil, after_sends: false)
+      future = Future.new(self, callback)
+      @mutex.synchronize do
+        await_gone if after_sends
+        raise Error.of(CLOSED) if @ended
+
+        tag = (@last_tag += 1)
+        code = yield tag
+        raise Error.of(code) unless code.zero?
+
+        @owed[tag] = future
+      end
+      future
+    end
+
+    # The outcome of a batch, and the answer whether it was accepted; the block gives the tags of both to the library.
+    def expect_two(callback)
+      outcome = Future.new(self, callback)
+      tag = @mutex.synchronize { (@last_tag += 1).tap { |fresh| @owed[fresh] = outcome } }
+      begin
+        expect(after_sends: true) { |accepted| yield tag, accepted }.value
+      rescue Error
+        @mutex.synchronize { @owed.delete(tag) }
+        raise
+      end
+      outcome
+    end
+
+    # Waits for the future's outcome; the timeout is in seconds.
+    def await(future, timeout)
+      limit = timeout && (now + timeout)
+      @mutex.synchronize do
+        pass
+        until future.done?
+          left = limit && (limit - now)
+          break if left && left <= 0
+
+          (@waiting[future] ||= ConditionVariable.new).wait(@mutex, left)
+        end
+      end
+      future.done?
+    end
+
+    # Takes a record back that the library has not got.
+    def cancel(future)
+      @mutex.synchronize do
+        tag = @pack.delete(future)
+        return false if tag.nil?
+
+        refuse(tag, future, CANCELLED)
+        have_room if @pack.empty?
+      end
+      true
+    end
+
+    # Refuses what the library has not got.
+    def fail(code)
+      @mutex.synchronize { refuse_pack(code) }
+    end
+
+    # For the producer's thread, before it waits for reports.
+    # @return [Integer] how long it may wait, in milliseconds; -1: until it is interrupted; 0: there is more to do
+    def idle
+      @mutex.synchronize do
+        pass
+        refuse_pack(@full) if @full && @full_until <= now
+        return 0 unless @refused.empty?
+
+        @idle = true
+        @full ? ((@full_until - now) * 1000).ceil.clamp(1, 1_000_000_000) : -1
+      end
+    end
+
+    # For the producer's thread: settles what was refused, and what the block is given to settle: the futures that are
+    # owed a report by their tags, and an array for {#finish}. Callbacks come after it.
+    def settle
+      called = []
+      @mutex.synchronize do
+        @idle = false
+        @refused.each { |future, error| finish(future, error, called) }
+        @refused.clear
+        yield @owed, called if block_given?
+      end
+      called.each(&:tell)
+    end
+
+    # Gives a future its outcome, within {#settle}'s block.
+    def finish(future, outcome, called)
+      future.outcome = outcome
+      @waiting.delete(future)&.broadcast unless @waiting.empty?
+      called << future if future.callback
+    end
+
+    # For the producer's thread: reports were taken, and the library may say that it has room.
+    def taken(writable)
+      return unless writable || @full == REPORT_QUEUE_FULL
+
+      @mutex.synchronize do
+        @full = nil
+        pass
+        @room.broadcast unless @full
+      end
+    end
+
+    # For the producer's thread: the library is gone, and no report will come.
+    def end_with(code)
+      @mutex.synchronize do
+        @ended = true
+        refuse_pack(code)
+        @owed.each_value { |future| @refused << [future, Error.of(code)] }
+        @owed.clear
+        @room.broadcast
+      end
+      settle
+    end
+
+    private
+
+    def now = Process.clock_gettime(Process::CLOCK_MONOTONIC)
+
+    def interrupt
+      @idle = false
+      Library.kprod_poll_interrupt(@handle)
+    end
+
+    # Hands over the pack, unless the library was full and has not said that it is not any more.
+    def pass
+      until @full || @pack.empty?
+        refused, code = @pack.hand_over(@handle)
+        case refused
+        when nil then break
+        when :all then return refuse_pack(code)
+        else [QUEUE_FULL, REPORT_QUEUE_FULL].include?(code) ? have_no_room(code) : refuse(*@pack.shift_one, code)
+        end
+      end
+    end
+
+    def have_no_room(code)
+      @full = code
+      @full_until = now + @max_block
+      # The producer's thread is to mind the time.
+      interrupt if @idle
+    end
+
+    def have_room
+      @full = nil
+      @room.broadcast
+    end
+
+    def await_room(wait)
+      limit = now + @max_block
+      while @full && !@ended
+        left = limit - now
+        raise Error.of(@full) unless wait && left.positive?
+
+        @room.wait(@mutex, left)
+      end
+      raise Error.of(CLOSED) if @ended
+    end
+
+    # Until the library has, or has refused, all that was sent before.
+    def await_gone
+      pass
+      until @pack.empty? || @ended
+        @room.wait(@mutex)
+        pass
+      end
+    end
+
+    def refuse_pack(code)
+      refuse(*@pack.shift_one, code) until @pack.empty?
+      have_room
+    end
+
+    def refuse(tag, future, code)
+      @owed.delete(tag)
+      @refused << [future, Error.of(code, record: true)]
+      interrupt if @idle
+    end
+  end
+end

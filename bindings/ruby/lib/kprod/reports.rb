@@ -1,0 +1,117 @@
+# frozen_string_literal: true
+
+module Kprod
+  # What the producer's own thread does: it alone takes reports, and ends when the closed producer has no more.
+  # @api private
+  class Reports
+    CHUNK = 1024
+    WORDS = Library::DELIVERY_SIZE / 8
+    LOW = 0xffffffff
+    # In the first word of an entry: a record's kind, and no error.
+    DELIVERED = 1
+    OPERATION = 3
+    WRITABLE = 5
+    CLOSED = -105
+    # What has a thread.
+    LIVE = {}.compare_by_identity
+    private_constant :CLOSED, :LIVE, :CHUNK, :WORDS, :LOW, :DELIVERED, :OPERATION, :WRITABLE
+
+    # @param names [Hash] the topics' names by their handles
+    def initialize(handle, outgoing, names)
+      @handle = handle
+      @outgoing = outgoing
+      @names = names
+      @entries = FFI::MemoryPointer.new(Library::DELIVERY_SIZE, CHUNK)
+      @stopped = false
+    end
+
+    # Starts the thread. It would wait in the library when the process is to end, and nothing else can end that.
+    def start
+      at_exit { LIVE.keys.each(&:stop) } if LIVE.empty?
+      LIVE[self] = true
+      thread = Thread.new { run }
+      thread.name = 'kprod'
+      thread
+    end
+
+    # Ends the thread without another report.
+    def stop
+      @stopped = true
+      Library.kprod_poll_interrupt(@handle)
+    end
+
+    private
+
+    def run
+      code = take_all
+      LIVE.delete(self)
+      Library.kprod_destroy(@handle) unless @stopped
+      @outgoing.end_with(code)
+    end
+
+    # Waits only when there is nothing to take: each wait gives the interpreter's lock away. Gives the code of the end.
+    def take_all
+      loop do
+        count = Library.kprod_poll(@handle, @entries, CHUNK, 0)
+        count = wait if count.zero?
+        return CLOSED if @stopped
+
+        return count if count.negative?
+
+        take(count) if count.positive?
+      end
+    end
+
+    def wait
+      timeout = @outgoing.idle
+      return Library.kprod_poll_waiting(@handle, @entries, CHUNK, timeout) unless timeout.zero?
+
+      @outgoing.settle
+      0
+    end
+
+    def take(count)
+      words = @entries.read_bytes(count * Library::DELIVERY_SIZE).unpack('q*')
+      writable = false
+      details = nil
+      @outgoing.settle do |owed, called|
+        at = 0
+        while at < words.length
+          if (future = owed.delete(words[at + 1]))
+            outcome = words[at] == DELIVERED ? metadata(words, at) : other(words, at, details ||= {})
+            @outgoing.finish(future, outcome, called)
+          elsif words[at] & LOW == WRITABLE
+            writable = true
+          end
+          at += WORDS
+        end
+      end
+      @outgoing.taken(writable)
+    end
+
+    def metadata(words, at)
+      place = words[at + 2]
+      Metadata.new(@names[place & LOW], place >> 32, words[at + 3], words[at + 4], words[at + 5] >> 32)
+    end
+
+    # The outcome of what is not a record, or has failed.
+    def other(words, at, details)
+      kind = words[at] & LOW
+      code = words[at] >> 32
+      unless code.zero?
+        detail = words[at + 7]
+        message = details.fetch(detail) { details[detail] = message_of(detail) }
+        return Error.of(code, message, words[at + 6] & LOW, record: kind != OPERATION)
+      end
+      kind == OPERATION ? words[at + 5] >> 32 : metadata(words, at)
+    end
+
+    def message_of(detail)
+      return nil if detail.zero?
+
+      out = FFI::MemoryPointer.new(:pointer)
+      code = Library.kprod_error_detail(@handle, detail, out)
+      code.zero? ? Error.taken(out, code).message : nil
+    end
+  end
+end

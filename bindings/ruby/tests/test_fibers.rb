@@ -1,0 +1,58 @@
+# frozen_string_literal: true
+
+require 'test/unit'
+require 'kprod'
+require_relative 'scheduler'
+
+class TestFibers < Test::Unit::TestCase
+  MOCK = { 'test.mock.num.brokers' => 1 }.freeze
+
+  # Runs the block in a thread with a scheduler, until all of its fibers have ended.
+  def scheduled(&block)
+    thread = Thread.new do
+      Fiber.set_scheduler(Scheduler.new)
+      Fiber.schedule(&block)
+    end
+    assert thread.join(60), 'the fibers did not end'
+  end
+
+  def test_other_fibers_run_while_one_waits_for_an_outcome
+    seen = []
+    Kprod::Producer.open(MOCK.merge('linger.ms' => 200)) do |producer|
+      scheduled do
+        Fiber.schedule do
+          future = producer.send('t', 'x', partition: 0)
+          seen << :sent
+          seen << future.value.offset
+        end
+        Fiber.schedule do
+          seen << :other
+          producer.flush
+          seen << :flushed
+        end
+      end
+    end
+    assert_equal [:sent, :other], seen.first(2)
+    assert_equal [0, :flushed], (seen.last(2).sort_by(&:to_s))
+  end
+
+  def test_other_fibers_run_while_one_waits_for_room
+    sent = []
+    turns = 0
+    Kprod::Producer.open(MOCK.merge('buffer.memory' => 65_536, 'batch.size' => 16_384)) do |producer|
+      scheduled do
+        Fiber.schedule do
+          3000.times { |i| sent << producer.send('t', "#{i} #{'x' * 100}", partition: 0) }
+        end
+        Fiber.schedule do
+          until sent.length == 3000
+            turns += 1
+            sleep 0.001
+          end
+        end
+      end
+      assert_equal (0...3000).to_a, (sent.map { |future| future.value(20).offset })
+    end
+    assert turns > 1
+  end
+end
