@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::answer::{Refusal, persistence};
+use super::broker::Broker;
 use super::sequence::aborted;
 use super::track::Flight;
 use super::{Engine, Timer};
@@ -41,11 +42,16 @@ impl Engine {
         let refusal_code = refusal.code;
         batch.attempts.last_error = Some((refusal.code, refusal.message));
         let track = &mut self.tracks[track_id];
-        let moved = batch.attempts.leader != track.leader;
+        // A new leader has done nothing to be spared for (KIP-951), and one without a connection is spared by the
+        // backoff of its connection.
+        let leader = self.brokers.get(&track.leader);
+        let to_spare =
+            batch.attempts.leader == track.leader && leader.is_some_and(Broker::is_ready);
         track.lineage.doubt();
         track.put_back(batch);
-        // A new leader has done nothing to be spared for (KIP-951).
-        if !moved {
+        // Up to five come back of one mishap, which is one reason to wait.
+        let waits = track.not_before.is_some_and(|at| at > now);
+        if to_spare && !waits {
             let wait = match refusal_code {
                 // The coordinator is about to be done with the transaction before.
                 ErrorCode::CONCURRENT_TRANSACTIONS => CONCURRENT_WAIT,

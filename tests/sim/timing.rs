@@ -1,12 +1,14 @@
 //! When things happen: linger, one batch in flight, throttling, backoff, the ends of records' time.
 
+use std::time::Duration;
+
 use kprod::completion::Persistence;
 use kprod::error::ErrorCode;
 use kprod::mock::{BrokerState, Fault};
 use kprod::producer::Timeout;
 use kprod::protocol::ApiKey;
 
-use crate::stage::{at, is_at, ms, play, silent};
+use crate::stage::{Stage, at, is_at, ms, play, silent};
 
 const FOREVER: u32 = u32::MAX;
 
@@ -376,4 +378,52 @@ fn five_idempotent_batches_fill_a_long_way() {
         assert!(depth > 4.5, "{depth:.2}");
         assert_eq!(stage.log("t", 0), (0..100_000).collect::<Vec<_>>());
     });
+}
+
+/// All that was on its way comes back at once. With the connection that is opened anew at once it goes again at once.
+#[test]
+fn a_lost_connection_costs_no_backoff_of_retries() {
+    let settings = [("enable.idempotence", "true"), ("retry.backoff.ms", "2000")];
+    play(1, &settings, |stage| async move {
+        let began = five_on_their_way(&stage, None).await;
+        stage.mock.disconnect(1);
+        let reports = stage.reports(5).await;
+        assert!(reports.iter().all(|(_, r)| r.error == ErrorCode::OK));
+        let took = at(reports[4].0 - began);
+        assert!(took < 500, "{took} ms");
+        assert_eq!(stage.log("t", 0), (0..=5).collect::<Vec<_>>());
+    });
+}
+
+/// Five that come back with an error are one reason to wait, and not five, each twice as long as the last.
+#[test]
+fn batches_that_are_refused_together_wait_once() {
+    let settings = [("enable.idempotence", "true"), ("retry.backoff.ms", "100")];
+    play(1, &settings, |stage| async move {
+        let refused = Fault::on(ApiKey::Produce).error(ErrorCode::NOT_ENOUGH_REPLICAS);
+        let began = five_on_their_way(&stage, Some(refused.times(5))).await;
+        let reports = stage.reports(5).await;
+        assert!(reports.iter().all(|(_, r)| r.error == ErrorCode::OK));
+        let took = at(reports[4].0 - began);
+        assert!(took < 500, "{took} ms");
+        assert_eq!(stage.log("t", 0), (0..=5).collect::<Vec<_>>());
+    });
+}
+
+/// When the last of them was sent; 50 ms from their answers.
+async fn five_on_their_way(stage: &Stage, fault: Option<Fault>) -> Duration {
+    stage.topic("t", 1).await;
+    stage.mock.with(|cluster| cluster.set_round_trip(1, ms(50)));
+    stage.send("t", 0);
+    stage.report().await;
+    stage.mock.with(|cluster| cluster.clear_requests());
+    if let Some(fault) = fault {
+        stage.fault(fault);
+    }
+    for tag in 1..=5 {
+        stage.send("t", tag);
+        stage.wait(ms(3)).await;
+    }
+    assert_eq!(stage.produced().len(), 5, "five are on their way");
+    stage.now()
 }
