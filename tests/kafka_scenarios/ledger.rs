@@ -12,7 +12,8 @@ const STAMP: usize = 16;
 
 /// One run's records. A source is whatever sends in an order: a thread, or the sender of one partition.
 pub struct Ledger {
-    run: u64,
+    /// What its records' values begin with.
+    pub run: u64,
 }
 
 /// Everything that is wrong, by tag (`Ledger::tag`) where not said otherwise.
@@ -56,7 +57,7 @@ impl Ledger {
         value
     }
 
-    fn tag_of(&self, value: Option<&[u8]>) -> Option<u64> {
+    pub fn tag_of(&self, value: Option<&[u8]>) -> Option<u64> {
         let (run, rest) = value?.split_first_chunk()?;
         let (tag, _) = rest.split_first_chunk()?;
         (u64::from_be_bytes(*run) == self.run).then_some(u64::from_be_bytes(*tag))

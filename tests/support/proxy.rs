@@ -35,6 +35,8 @@ struct Plan {
     target: SocketAddr,
     requests: Faults,
     answers: Faults,
+    /// The API key of the Kafka request from which on a connection's answers are dropped.
+    deaf_from: Option<i16>,
     /// Connections are cut when it grows.
     cuts: u64,
     refusing: bool,
@@ -65,6 +67,7 @@ impl Proxy {
             target,
             requests: Faults::default(),
             answers: Faults::default(),
+            deaf_from: None,
             cuts: 0,
             refusing: false,
             ended: false,
@@ -115,6 +118,11 @@ impl Proxy {
         self.plan.send_modify(|plan| plan.answers.dropping = true);
     }
 
+    /// As `drop_answers`, but each connection hears all until it sends a Kafka request of this kind.
+    pub fn drop_answers_from(&self, api_key: i16) {
+        self.plan.send_modify(|plan| plan.deaf_from = Some(api_key));
+    }
+
     /// Nothing moves; nothing is lost either. New connections are made, and stall as well.
     pub fn stall(&self) {
         self.plan.send_modify(|plan| {
@@ -149,6 +157,7 @@ impl Proxy {
         self.plan.send_modify(|plan| {
             plan.requests = Faults::default();
             plan.answers = Faults::default();
+            plan.deaf_from = None;
             plan.refusing = false;
         });
         if refused {
@@ -234,6 +243,7 @@ async fn serve(client: TcpStream, mut plans: watch::Receiver<Plan>, counters: Ar
     reset_on_close(&broker);
     counters.connections.fetch_add(1, Ordering::SeqCst);
     let lost = Arc::new(AtomicBool::new(false));
+    let deaf = Arc::new(AtomicBool::new(false));
     {
         let (from_client, to_client) = client.into_split();
         let (from_broker, to_broker) = broker.into_split();
@@ -241,11 +251,13 @@ async fn serve(client: TcpStream, mut plans: watch::Receiver<Plan>, counters: Ar
             plans: plans.clone(),
             faults: |plan| plan.requests,
             lost: lost.clone(),
+            side: Side::Requests(deaf.clone()),
         };
         let answers = Direction {
             plans: plans.clone(),
             faults: |plan| plan.answers,
             lost: lost.clone(),
+            side: Side::Answers(deaf),
         };
         let forward = async {
             tokio::join!(
@@ -271,7 +283,8 @@ fn reset_on_close(stream: &TcpStream) {
 async fn cut(plans: &mut watch::Receiver<Plan>, cuts: u64, lost: &AtomicBool) {
     loop {
         let plan = *plans.borrow_and_update();
-        let healed = !plan.requests.dropping && !plan.answers.dropping;
+        let dropping = plan.requests.dropping || plan.answers.dropping;
+        let healed = !dropping && plan.deaf_from.is_none();
         let useless = healed && lost.load(Ordering::SeqCst);
         if plan.ended || plan.cuts != cuts || useless || plans.changed().await.is_err() {
             return;
@@ -285,6 +298,50 @@ struct Direction {
     faults: fn(&Plan) -> Faults,
     /// That bytes of this connection were dropped, in whichever direction.
     lost: Arc<AtomicBool>,
+    side: Side,
+}
+
+/// Which direction it is. They share whether a request has gone by from which on answers are dropped.
+enum Side {
+    Requests(Arc<AtomicBool>),
+    Answers(Arc<AtomicBool>),
+}
+
+/// Finds the kind of each request in a stream of Kafka's frames.
+#[derive(Default)]
+struct Requests {
+    head: [u8; Requests::HEAD],
+    length: usize,
+    rest: usize,
+}
+
+impl Requests {
+    /// Length and API key.
+    const HEAD: usize = 6;
+
+    /// Whether a request with this key begins in these bytes, the next ones of the stream.
+    fn begin(&mut self, mut bytes: &[u8], api_key: Option<i16>) -> bool {
+        let mut found = false;
+        while !bytes.is_empty() {
+            if self.rest > 0 {
+                let skipped = self.rest.min(bytes.len());
+                self.rest -= skipped;
+                bytes = &bytes[skipped..];
+                continue;
+            }
+            self.head[self.length] = bytes[0];
+            self.length += 1;
+            bytes = &bytes[1..];
+            if self.length == Requests::HEAD {
+                let [a, b, c, d, key @ ..] = self.head;
+                let length = u32::from_be_bytes([a, b, c, d]) as usize;
+                self.rest = length.saturating_sub(key.len());
+                self.length = 0;
+                found |= Some(i16::from_be_bytes(key)) == api_key;
+            }
+        }
+        found
+    }
 }
 
 impl Direction {
@@ -296,6 +353,15 @@ impl Direction {
 
     fn now(&self) -> Faults {
         (self.faults)(&self.plans.borrow())
+    }
+
+    /// Whether bytes that come now go nowhere.
+    fn swallows(&self, plan: &Plan) -> bool {
+        let deaf = match &self.side {
+            Side::Requests(_) => false,
+            Side::Answers(deaf) => plan.deaf_from.is_some() && deaf.load(Ordering::SeqCst),
+        };
+        (self.faults)(plan).dropping || deaf
     }
 
     async fn unless_stalled(&self) {
@@ -312,27 +378,34 @@ impl Direction {
         counter: &AtomicU64,
     ) {
         let mut chunk = vec![0; CHUNK];
+        let mut requests = Requests::default();
         loop {
             self.unless_stalled().await;
             let Ok(length @ 1..) = from.read(&mut chunk).await else {
                 break;
             };
-            let faults = self.now();
-            if faults.dropping {
+            let plan = *self.plans.borrow();
+            if let Side::Requests(deaf) = &self.side
+                && requests.begin(&chunk[..length], plan.deaf_from)
+            {
+                deaf.store(true, Ordering::SeqCst);
+            }
+            let swallowed = self.swallows(&plan);
+            if swallowed {
                 self.lost.store(true, Ordering::SeqCst);
             }
             counter.fetch_add(length as u64, Ordering::SeqCst);
-            if faults.dropping {
+            if swallowed {
                 continue;
             }
-            let due = Instant::now() + faults.delay;
+            let due = Instant::now() + (self.faults)(&plan).delay;
             if queue.send((due, chunk[..length].to_vec())).await.is_err() {
                 break;
             }
         }
         // The end of the stream is news, too: while bytes are dropped, it does not come through.
         let mut plans = self.plans.clone();
-        let _ = plans.wait_for(|plan| !(self.faults)(plan).dropping).await;
+        let _ = plans.wait_for(|plan| !self.swallows(plan)).await;
     }
 
     async fn write(&self, mut to: OwnedWriteHalf, mut queued: mpsc::Receiver<(Instant, Vec<u8>)>) {
