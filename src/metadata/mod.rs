@@ -12,6 +12,10 @@ use crate::network::{Backoff, RequestId};
 use crate::protocol::Uuid;
 use crate::sys::Rng;
 
+/// Questions are repeated up to this many times in `retry.backoff.max.ms`: how late an election is heard of is time in
+/// which its partitions stand still.
+const IMPATIENCE: u32 = 4;
+
 #[derive(Debug)]
 pub struct Metadata {
     max_age: Duration,
@@ -64,7 +68,10 @@ impl Metadata {
     pub fn new(config: &ProducerConfig, now: Instant) -> Self {
         Metadata {
             max_age: config.metadata.max_age,
-            backoff: Backoff::new(config.retry_backoff, config.retry_backoff_max),
+            backoff: Backoff::new(
+                config.retry_backoff,
+                (config.retry_backoff_max / IMPATIENCE).max(config.retry_backoff),
+            ),
             wanted: BTreeSet::new(),
             unknown: BTreeMap::new(),
             cluster_wanted: false,

@@ -345,9 +345,15 @@ impl Engine {
         self.metadata.is_unknown_wanted(topic.handle, now) || self.has_waiting(topic)
     }
 
+    /// Whether something waits for a leader that there is none of, or that takes no connection: others may lead soon.
     fn lacks_leader(&self, topic: &Topic) -> bool {
+        let is_gone = |leader: i32| {
+            let broker = self.brokers.get(&leader);
+            broker.is_none_or(|broker| matches!(broker.link, Link::Backoff { .. }))
+        };
         let mut partitions = topic.partitions();
-        partitions.any(|partition| partition.load() > 0 && self.tracks[partition.id].leader < 0)
+        partitions
+            .any(|partition| partition.load() > 0 && is_gone(self.tracks[partition.id].leader))
     }
 
     fn has_waiting(&self, topic: &Topic) -> bool {

@@ -203,11 +203,9 @@ fn after_a_panic_of_the_engine_every_batch_has_its_report() {
     let sent = bed.producer.send_batch_async(&waiting, topic, 0, 2, 3);
     assert_eq!(sent, Ok(()));
     let limit = Timeout::After(LONG);
+    let batch = filled(&bed.producer, 3..4);
     std::thread::scope(|scope| {
-        let blocked = scope.spawn(|| {
-            let batch = filled(&bed.producer, 3..4);
-            bed.producer.send_batch(&batch, topic, 0, 4, limit)
-        });
+        let blocked = scope.spawn(|| bed.producer.send_batch(&batch, topic, 0, 4, limit));
         bed.producer.crash();
         assert!(blocked.join().unwrap().is_err());
     });

@@ -91,6 +91,25 @@ fn a_silent_leader_is_left_for_its_successor_long_before_the_timeout() {
     });
 }
 
+/// However long the attempts to reach the old leader have been spaced by then.
+#[test]
+fn the_successor_of_a_dead_leader_is_heard_of_within_a_moment() {
+    for elected in [2_500, 4_100, 7_700] {
+        play(3, &[("enable.idempotence", "true")], |stage| async move {
+            stage.topic("t", 3).await;
+            stage.mock.set_broker_state(1, BrokerState::Crashed);
+            stage.send("t", 0);
+            stage.wait(ms(elected)).await;
+            stage.mock.set_leader("t", 0, 2);
+            let began = stage.now();
+            let (came, report) = stage.report().await;
+            assert_eq!(report.error, ErrorCode::OK);
+            let late = at(came - began);
+            assert!(late < 350, "{late} ms after the election at {elected}");
+        });
+    }
+}
+
 #[test]
 fn an_old_leader_that_answers_in_time_is_believed_and_nothing_is_sent_twice() {
     let settings = [("metadata.max.age.ms", "100")];
