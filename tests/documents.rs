@@ -56,6 +56,35 @@ fn scripts_that_are_named_exist() {
     }
 }
 
+/// In the last column of docs/testing-peers.md the tests that a file is named with are in it.
+#[test]
+fn tests_that_stand_for_peers_exist() {
+    let page = fs::read_to_string(root().join("docs/testing-peers.md")).unwrap();
+    let rows = page.lines().filter(|line| line.starts_with("| "));
+    let mut found = 0;
+    for row in rows {
+        let cells: Vec<&str> = row.split(" | ").collect();
+        assert_eq!(cells.len(), 3, "{row}");
+        let mut source = None;
+        for code in cells[2].split('`').skip(1).step_by(2) {
+            if code.contains('/') {
+                let places = ["tests", "bindings", ""].map(|place| root().join(place).join(code));
+                let file = places.iter().find(|place| place.exists());
+                let file = file.unwrap_or_else(|| panic!("no file {code}"));
+                source = Some(fs::read_to_string(file).unwrap());
+                continue;
+            }
+            let source = source.as_ref().unwrap_or_else(|| panic!("{code}: where?"));
+            let defined = ["#[test]\nfn ", "    async def ", "    def "]
+                .iter()
+                .any(|prefix| source.contains(&format!("{prefix}{code}(")));
+            assert!(defined, "{code} is not there: {row}");
+            found += 1;
+        }
+    }
+    assert!(found > 50, "only {found} tests found");
+}
+
 #[test]
 fn c_that_is_shown_compiles() {
     let mut compiled = 0;

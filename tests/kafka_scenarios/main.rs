@@ -12,3 +12,4 @@ mod pool;
 mod support;
 mod three_nodes;
 mod transactions;
+mod transactions_more;

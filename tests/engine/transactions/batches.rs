@@ -34,6 +34,27 @@ fn outside_a_transaction_a_batch_is_refused_and_inside_it_is_committed() {
     }
 }
 
+/// Batches of one partition go one behind the other: the commit waits for those in flight and those in the queue.
+#[test]
+fn a_commit_waits_for_every_batch_of_a_partition() {
+    for version in BOTH {
+        let stage = stage(version, &[]);
+        let topic = stage.producer.topic("t").unwrap();
+        stage.begin();
+        for n in 0..4u64 {
+            let batch = filled(&stage.producer, n * 2..n * 2 + 2);
+            batch.close().unwrap();
+            let sent = stage.producer.send_batch(&batch, topic, 0, n, WAIT);
+            assert_eq!(sent, Ok(()));
+        }
+        stage.commit();
+        // All reports are there already.
+        assert_eq!(stage.producer.metrics().reports_queued, 4);
+        stage.reports(4).iter().for_each(ok);
+        assert_eq!(stage.committed(), (0..8).collect::<Vec<_>>());
+    }
+}
+
 #[test]
 fn an_abort_drops_what_is_queued_and_refuses_what_waits() {
     for version in BOTH {

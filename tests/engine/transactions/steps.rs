@@ -7,7 +7,7 @@ use kprod::mock::{ClusterConfig, CoordinatorKind, Fault, KafkaVersion, MockServe
 use kprod::producer::Offsets;
 use kprod::protocol::ApiKey;
 
-use crate::support::ok;
+use crate::support::{ok, until};
 
 use super::{BOTH, Stage, WAIT, another, offsets, send_to, stage};
 
@@ -229,6 +229,40 @@ fn after_a_failed_step_every_other_call_is_refused_until_the_abort() {
     }
 }
 
+/// Offsets alone make a transaction, which is committed or not at all.
+#[test]
+fn offsets_without_records_are_committed_or_not() {
+    for version in BOTH {
+        for commit in [true, false] {
+            let stage = stage(version, &[]);
+            stage.begin();
+            let sent = stage
+                .producer
+                .send_offsets_to_transaction(offsets("g", -1, ""), WAIT);
+            sent.unwrap();
+            match commit {
+                true => stage.commit(),
+                false => stage.abort(),
+            }
+            assert_eq!(stage.count(ApiKey::EndTxn), 1);
+            let committed = || {
+                let offset = stage
+                    .mock()
+                    .with(|c| c.committed_offset("g", "t", 0).cloned());
+                offset.map(|offset| offset.offset)
+            };
+            match commit {
+                true => until("the offset is there", || committed() == Some(7)),
+                false => assert_eq!(committed(), None),
+            }
+            stage.begin();
+            stage.send(0);
+            stage.commit();
+            assert_eq!(stage.committed(), [0]);
+        }
+    }
+}
+
 /// Without offsets there is nothing to send, however often.
 #[test]
 fn no_offsets_are_no_part_of_the_transaction() {
@@ -328,6 +362,24 @@ fn a_batch_out_of_order_behind_refused_ones_changes_no_epoch() {
         assert!(records.clone().all(|b| b.header.producer_epoch == epoch));
         assert_eq!(records.count(), 4);
         assert_eq!(stage.committed(), [0, 3, 6, 9]);
+    }
+}
+
+/// The transactional id keeps its producer id: its next instance has the next epoch.
+#[test]
+fn a_restarted_producer_has_its_id_again() {
+    for version in BOTH {
+        let stage = stage(version, &[]);
+        let identity = |stage: &Stage| {
+            let seen = |t: &kprod::mock::Transaction| (t.producer_id, t.producer_epoch);
+            stage.mock().with(|c| seen(c.transaction("me").unwrap()))
+        };
+        stage.producer.start(WAIT).unwrap();
+        let first = identity(&stage);
+        stage.producer.close(WAIT).unwrap();
+        let next = another(&stage.server, &[]);
+        next.start(WAIT).unwrap();
+        assert_eq!(identity(&stage), (first.0, first.1 + 1));
     }
 }
 
