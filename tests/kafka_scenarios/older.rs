@@ -1,4 +1,4 @@
-//! The send path and the codecs on older brokers: 3.9.1 (KRaft) and 2.8.2 (ZooKeeper).
+//! The send path, the codecs and transactions on older brokers: 3.9.1 (KRaft) and 2.8.2 (ZooKeeper).
 
 use crate::bed::{Bed, ok, record};
 use crate::one_node::codecs::every_codec_is_read;
@@ -9,6 +9,7 @@ use crate::one_node::timestamps::log_append_time_is_the_brokers;
 use crate::pool::{Kind, shared};
 use crate::support::consumer::Isolation;
 use crate::support::kafka::KafkaCluster;
+use crate::transactions::*;
 
 fn the_first_send_creates_the_topic(cluster: &KafkaCluster) {
     let topic = "scenario-03";
@@ -44,4 +45,17 @@ fn kafka_3_9_codecs() {
 #[test]
 fn kafka_3_9_send_path() {
     send_path(&shared(Kind::Kafka3));
+}
+
+on! { Kind::Kafka2 =>
+    kafka_2_8_scenario_42: commit_abort_and_nothing,
+}
+
+on! { Kind::Kafka3 =>
+    kafka_3_9_scenario_42: commit_abort_and_nothing,
+    kafka_3_9_scenario_45: a_newer_instance_fences,
+    kafka_3_9_scenario_48: offsets_go_with_the_transaction,
+    kafka_3_9_scenario_51: answers_are_lost,
+    kafka_3_9_scenario_54: a_failed_record_dooms_the_transaction,
+    kafka_3_9_transactions_one_behind_the_other: one_behind_the_other,
 }

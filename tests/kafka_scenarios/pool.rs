@@ -5,12 +5,16 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::support::kafka::{KafkaCluster, Options, Version};
 
+const AUTHORIZER: &str = "org.apache.kafka.metadata.authorizer.StandardAuthorizer";
+
 /// The clusters that scenarios ask for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     OneNode,
     /// Only node 1 is a controller, so that the others may all die.
     ThreeNodes,
+    /// One node whose `transaction.version` is 0.
+    FirstProtocol,
     Kafka3,
     Kafka2,
 }
@@ -19,8 +23,17 @@ impl Kind {
     fn start(self) -> KafkaCluster {
         match self {
             Kind::OneNode => {
-                // A quota is to be felt within seconds.
-                let options = Options::default().with("quota.window.num", "2");
+                let options = Options::default()
+                    // A quota is to be felt within seconds.
+                    .with("quota.window.num", "2")
+                    .with("producer.id.expiration.check.interval.ms", "200")
+                    // Denies what a test forbids, and nothing else.
+                    .with("authorizer.class.name", AUTHORIZER)
+                    .with("allow.everyone.if.no.acl.found", "true");
+                KafkaCluster::start(Version::V4_3_1, 1, options)
+            }
+            Kind::FirstProtocol => {
+                let options = Options::default().feature("transaction.version", 0);
                 KafkaCluster::start(Version::V4_3_1, 1, options)
             }
             Kind::ThreeNodes => KafkaCluster::start(Version::V4_3_1, 3, Options::one_controller()),

@@ -153,6 +153,25 @@ impl Admin {
         offsets
     }
 
+    /// Up or down, while the cluster runs; returns when its brokers know.
+    #[track_caller]
+    pub fn set_feature(&self, name: &str, level: i16) {
+        self.ask("set-feature", &[name, &level.to_string()]);
+    }
+
+    /// Forbids everybody one operation on what has this name and kind ("TOPIC", "GROUP", "TRANSACTIONAL_ID"); all
+    /// else stays allowed.
+    #[track_caller]
+    pub fn forbid(&self, kind: &str, name: &str, operation: &str) {
+        self.ask("forbid", &[kind, name, operation]);
+    }
+
+    /// Takes all of that back.
+    #[track_caller]
+    pub fn allow(&self, kind: &str, name: &str) {
+        self.ask("allow", &[kind, name]);
+    }
+
     /// The active controller of a KRaft cluster.
     #[track_caller]
     pub fn quorum_leader(&self) -> i32 {

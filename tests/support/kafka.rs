@@ -38,6 +38,8 @@ pub struct Options {
     /// Of a KRaft cluster only node 1 is a controller, so that the others may all die and it still elects and
     /// shrinks. Otherwise all are, and any minority may die.
     pub one_controller: bool,
+    /// Levels of KRaft features that are not the version's own.
+    pub features: Vec<(String, i16)>,
 }
 
 impl Options {
@@ -57,6 +59,11 @@ impl Options {
 
     pub fn with(mut self, name: &str, value: &str) -> Options {
         self.properties.push((name.into(), value.into()));
+        self
+    }
+
+    pub fn feature(mut self, name: &str, level: i16) -> Options {
+        self.features.push((name.into(), level));
         self
     }
 }
@@ -113,7 +120,7 @@ impl KafkaCluster {
         };
         nodes.iter().for_each(|node| plan.configure(node));
         if !version.needs_zookeeper() {
-            format(&nodes);
+            format(&nodes, &plan.options);
         }
         let cluster = KafkaCluster {
             admin: Admin::new(addresses(&nodes, |node| node.internal.address())),
@@ -446,10 +453,15 @@ fn fill(template: &str, values: &[(&str, String)], more: &[(String, String)], di
     std::fs::write(directory.join("properties"), text).expect("the directory is ours");
 }
 
-fn format(nodes: &[Node]) {
+fn format(nodes: &[Node], options: &Options) {
     let started: Vec<_> = nodes
         .iter()
-        .map(|node| (node, lock(&node.server).format(CLUSTER_ID)))
+        .map(|node| {
+            (
+                node,
+                lock(&node.server).format(CLUSTER_ID, &options.features),
+            )
+        })
         .collect();
     for (node, mut tool) in started {
         let done = tool.wait().is_ok_and(|status| status.success());

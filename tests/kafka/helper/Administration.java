@@ -12,6 +12,7 @@ import java.util.concurrent.TimeoutException;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.AlterConfigOp;
 import org.apache.kafka.clients.admin.ConfigEntry;
+import org.apache.kafka.clients.admin.FeatureUpdate;
 import org.apache.kafka.clients.admin.ListOffsetsResult;
 import org.apache.kafka.clients.admin.NewPartitionReassignment;
 import org.apache.kafka.clients.admin.NewPartitions;
@@ -19,14 +20,24 @@ import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.admin.OffsetSpec;
 import org.apache.kafka.clients.admin.RecordsToDelete;
 import org.apache.kafka.clients.admin.TopicDescription;
+import org.apache.kafka.clients.admin.UpdateFeaturesOptions;
 import org.apache.kafka.common.ElectionType;
 import org.apache.kafka.common.Node;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.TopicPartitionInfo;
+import org.apache.kafka.common.acl.AccessControlEntry;
+import org.apache.kafka.common.acl.AccessControlEntryFilter;
+import org.apache.kafka.common.acl.AclBinding;
+import org.apache.kafka.common.acl.AclBindingFilter;
+import org.apache.kafka.common.acl.AclOperation;
+import org.apache.kafka.common.acl.AclPermissionType;
 import org.apache.kafka.common.config.ConfigResource;
 import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
 import org.apache.kafka.common.quota.ClientQuotaAlteration;
 import org.apache.kafka.common.quota.ClientQuotaEntity;
+import org.apache.kafka.common.resource.PatternType;
+import org.apache.kafka.common.resource.ResourcePattern;
+import org.apache.kafka.common.resource.ResourceType;
 
 /** Topics, configurations, quotas and leaders, through Kafka's Admin. The first argument is always the bootstrap list. */
 final class Administration {
@@ -51,6 +62,9 @@ final class Administration {
             case "reassign" -> reassign(admin, partition(a[1], a[2]), integers(a[3]));
             case "delete-records" -> deleteRecords(admin, partition(a[1], a[2]), Long.parseLong(a[3]));
             case "offsets" -> offsets(admin, a[1], answer);
+            case "set-feature" -> setFeature(admin, a[1], Short.parseShort(a[2]));
+            case "forbid" -> forbid(admin, resource(a[1], a[2]), AclOperation.valueOf(a[3]));
+            case "allow" -> allow(admin, resource(a[1], a[2]));
             case "forget" -> admins.remove(a[0]).close(java.time.Duration.ZERO);
             default -> throw new IllegalArgumentException("no command " + command);
         }
@@ -225,6 +239,34 @@ final class Administration {
             answer.row(which.partition(), starts.partitionResult(which).get().offset(),
                     ends.partitionResult(which).get().offset());
         }
+    }
+
+    private static void setFeature(Admin admin, String name, short level) throws Exception {
+        boolean up = level > finalized(admin, name);
+        FeatureUpdate.UpgradeType type =
+                up ? FeatureUpdate.UpgradeType.UPGRADE : FeatureUpdate.UpgradeType.SAFE_DOWNGRADE;
+        admin.updateFeatures(Map.of(name, new FeatureUpdate(level, type)), new UpdateFeaturesOptions()).all().get();
+        until(name + " to have level " + level, () -> finalized(admin, name) == level);
+    }
+
+    private static short finalized(Admin admin, String name) throws Exception {
+        var range = admin.describeFeatures().featureMetadata().get().finalizedFeatures().get(name);
+        return range == null ? 0 : range.maxVersionLevel();
+    }
+
+    private static ResourcePattern resource(String kind, String name) {
+        return new ResourcePattern(ResourceType.valueOf(kind), name, PatternType.LITERAL);
+    }
+
+    private static void forbid(Admin admin, ResourcePattern what, AclOperation operation) throws Exception {
+        admin.createAcls(List.of(
+                new AclBinding(what, new AccessControlEntry("User:*", "*", operation, AclPermissionType.DENY)),
+                new AclBinding(what, new AccessControlEntry("User:*", "*", AclOperation.ALL, AclPermissionType.ALLOW))))
+                .all().get();
+    }
+
+    private static void allow(Admin admin, ResourcePattern what) throws Exception {
+        admin.deleteAcls(List.of(new AclBindingFilter(what.toFilter(), AccessControlEntryFilter.ANY))).all().get();
     }
 
     private interface Condition {

@@ -12,3 +12,4 @@ mod partitions;
 mod quota;
 pub mod sending;
 pub mod timestamps;
+mod transactions;

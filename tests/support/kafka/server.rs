@@ -50,10 +50,13 @@ impl Server {
     }
 
     /// Starts KRaft's StorageTool on the directory.
-    pub fn format(&self, cluster_id: &str) -> Child {
+    pub fn format(&self, cluster_id: &str, features: &[(String, i16)]) -> Child {
         let mut java = java(self.version);
         java.args(["kafka.tools.StorageTool", "format", "-t", cluster_id, "-c"]);
         java.arg(self.directory.join("properties"));
+        for (name, level) in features {
+            java.arg("--feature").arg(format!("{name}={level}"));
+        }
         self.spawn(java)
     }
 

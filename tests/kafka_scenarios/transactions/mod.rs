@@ -1,5 +1,5 @@
-//! Scenarios 42 to 54: transactions on brokers with the protocol of Kafka 4 (4.3.1) and with the first one (3.9.1,
-//! 2.8.2).
+//! Scenarios 42 to 54: transactions. Each kind of cluster runs those that it can; see `one_node`, `older` and
+//! `first_protocol`.
 
 use std::time::Duration;
 
@@ -92,7 +92,7 @@ fn range(tags: std::ops::Range<u64>) -> Vec<u64> {
 }
 
 /// Scenarios 42, 43 and 44.
-fn commit_abort_and_nothing(kind: Kind) {
+pub fn commit_abort_and_nothing(kind: Kind) {
     let stage = Stage::new(kind, "42");
     let bed = stage.bed();
     begin(&bed.producer);
@@ -119,23 +119,8 @@ fn commit_abort_and_nothing(kind: Kind) {
     assert!(bed.producer.fatal_error().is_none());
 }
 
-#[test]
-fn scenario_42_kafka_4_3() {
-    commit_abort_and_nothing(Kind::OneNode);
-}
-
-#[test]
-fn scenario_42_kafka_3_9() {
-    commit_abort_and_nothing(Kind::Kafka3);
-}
-
-#[test]
-fn scenario_42_kafka_2_8() {
-    commit_abort_and_nothing(Kind::Kafka2);
-}
-
 /// Many transactions one behind the other: the next meets the markers of the last.
-fn one_behind_the_other(kind: Kind) {
+pub fn one_behind_the_other(kind: Kind) {
     let stage = Stage::new(kind, "rows");
     let bed = stage.bed();
     let mut expected = Vec::new();
@@ -154,18 +139,8 @@ fn one_behind_the_other(kind: Kind) {
     stage.expect_committed(&expected);
 }
 
-#[test]
-fn transactions_in_a_row_kafka_4_3() {
-    one_behind_the_other(Kind::OneNode);
-}
-
-#[test]
-fn transactions_in_a_row_kafka_3_9() {
-    one_behind_the_other(Kind::Kafka3);
-}
-
 /// Scenarios 45 and 46.
-fn a_newer_instance_fences(kind: Kind) {
+pub fn a_newer_instance_fences(kind: Kind) {
     let stage = Stage::new(kind, "45");
     let old = stage.bed();
     begin(&old.producer);
@@ -181,16 +156,6 @@ fn a_newer_instance_fences(kind: Kind) {
     assert_eq!(again.class, Class::Fatal, "{again:?}");
     old.producer.close(WAIT).expect("closed");
     stage.expect_committed(&range(10..20));
-}
-
-#[test]
-fn scenario_45_kafka_4_3() {
-    a_newer_instance_fences(Kind::OneNode);
-}
-
-#[test]
-fn scenario_45_kafka_3_9() {
-    a_newer_instance_fences(Kind::Kafka3);
 }
 
 fn offsets(stage: &Stage, group: &str, generation: i32, member: &str) -> Offsets {
@@ -213,7 +178,7 @@ fn offsets(stage: &Stage, group: &str, generation: i32, member: &str) -> Offsets
 
 /// Scenarios 47 and 48 as far as one producer shows them: offsets go with the transaction, a member that the group
 /// does not have is refused, and the producer goes on.
-fn offsets_go_with_the_transaction(kind: Kind) {
+pub fn offsets_go_with_the_transaction(kind: Kind) {
     let stage = Stage::new(kind, "48");
     let bed = stage.bed();
     begin(&bed.producer);
@@ -239,18 +204,8 @@ fn offsets_go_with_the_transaction(kind: Kind) {
     stage.expect_committed(&[range(0..10), range(20..30)].concat());
 }
 
-#[test]
-fn scenario_48_kafka_4_3() {
-    offsets_go_with_the_transaction(Kind::OneNode);
-}
-
-#[test]
-fn scenario_48_kafka_3_9() {
-    offsets_go_with_the_transaction(Kind::Kafka3);
-}
-
 /// Scenarios 51 and 33: answers to everything are lost, those to EndTxn among them.
-fn answers_are_lost(kind: Kind) {
+pub fn answers_are_lost(kind: Kind) {
     let stage = Stage::new(kind, "51");
     let detour = Detour::before(&stage.cluster, &[1]);
     let settings = [
@@ -286,20 +241,9 @@ fn answers_are_lost(kind: Kind) {
     assert_eq!(all, expected, "nothing is there twice");
 }
 
-#[test]
-fn scenario_51_kafka_4_3() {
-    answers_are_lost(Kind::OneNode);
-}
-
-#[test]
-fn scenario_51_kafka_3_9() {
-    answers_are_lost(Kind::Kafka3);
-}
-
 /// Scenario 49, and a limit of the broker's.
-#[test]
-fn scenario_49_a_transaction_beyond_its_time_is_over() {
-    let stage = Stage::new(Kind::OneNode, "49");
+pub fn a_transaction_beyond_its_time_is_over(kind: Kind) {
+    let stage = Stage::new(kind, "49");
     let settings = [
         ("transactional.id", &*stage.id),
         ("transaction.timeout.ms", "1000"),
@@ -332,7 +276,7 @@ fn scenario_49_a_transaction_beyond_its_time_is_over() {
 }
 
 /// Scenario 54.
-fn a_failed_record_dooms_the_transaction(kind: Kind) {
+pub fn a_failed_record_dooms_the_transaction(kind: Kind) {
     let stage = Stage::new(kind, "54");
     let limited = format!("{}-small", stage.topic);
     let limit = [("max.message.bytes", "1000")];
@@ -355,14 +299,4 @@ fn a_failed_record_dooms_the_transaction(kind: Kind) {
     stage.send(&bed, 10..20);
     commit(&bed.producer);
     stage.expect_committed(&range(10..20));
-}
-
-#[test]
-fn scenario_54_kafka_4_3() {
-    a_failed_record_dooms_the_transaction(Kind::OneNode);
-}
-
-#[test]
-fn scenario_54_kafka_3_9() {
-    a_failed_record_dooms_the_transaction(Kind::Kafka3);
 }

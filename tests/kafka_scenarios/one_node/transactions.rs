@@ -1,0 +1,14 @@
+//! Transactions with the protocol of Kafka 4.
+
+use crate::pool::Kind::OneNode;
+use crate::transactions::*;
+
+on! { OneNode =>
+    scenario_42_commit_abort_and_nothing: commit_abort_and_nothing,
+    scenario_45_a_newer_instance_fences: a_newer_instance_fences,
+    scenario_48_offsets_go_with_the_transaction: offsets_go_with_the_transaction,
+    scenario_49_a_transaction_beyond_its_time_is_over: a_transaction_beyond_its_time_is_over,
+    scenario_51_answers_are_lost: answers_are_lost,
+    scenario_54_a_failed_record_dooms_the_transaction: a_failed_record_dooms_the_transaction,
+    transactions_one_behind_the_other: one_behind_the_other,
+}
