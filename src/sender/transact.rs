@@ -143,6 +143,7 @@ impl Engine {
         if self.transactor.doom(error) {
             self.accumulator.set_gate(DOOMED);
             self.drop_undrained();
+            self.transactor.answer_doomed();
         }
     }
 

@@ -301,7 +301,8 @@ impl Transactor {
         self.conclude(Ok(()));
     }
 
-    /// Something of the transaction failed; true if that is news.
+    /// Something of the transaction failed; true if that is news, for `answer_doomed` to tell when nothing is accepted
+    /// any more.
     pub fn doom(&mut self, error: Error) -> bool {
         match self.state {
             State::Open => {}
@@ -310,12 +311,19 @@ impl Transactor {
         }
         let message = format!("the transaction can only be aborted: {}", error.message);
         let error = Error::new(error.code, message).of_class(Class::Abortable);
-        self.state = State::Doomed(error.clone());
+        self.state = State::Doomed(error);
         self.drop_announcements();
-        if matches!(self.call(), Some(Call::Commit | Call::SendOffsets)) {
+        true
+    }
+
+    /// Answers the call that a failed transaction cannot fulfil.
+    pub fn answer_doomed(&mut self) {
+        if let State::Doomed(error) = &self.state
+            && matches!(self.call(), Some(Call::Commit | Call::SendOffsets))
+        {
+            let error = error.clone();
             self.conclude(Err(error));
         }
-        true
     }
 
     pub fn begin_ending(&mut self, ending: Ending) {

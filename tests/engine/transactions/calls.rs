@@ -368,6 +368,9 @@ fn a_stale_generation_is_abortable() {
                 .send_offsets_to_transaction(offsets("g", generation, member), WAIT);
             let error = sent.unwrap_err();
             assert_eq!((error.code, error.class), (expected, Class::Abortable));
+            // Who knows of the failure is not let in any more.
+            let late = send_to(&stage.producer, 1, 1);
+            assert_eq!(late, Err(ErrorCode::TRANSACTION_ABORTABLE));
             let commit = stage.producer.commit_transaction(WAIT).unwrap_err();
             assert_eq!(commit.class, Class::Abortable);
             stage.abort();
