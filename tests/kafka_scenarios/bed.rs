@@ -35,11 +35,24 @@ impl Bed {
         callbacks: Callbacks,
         transport: Option<Arc<dyn Transport>>,
     ) -> Bed {
-        let config = config(bootstrap, settings).build().expect("a valid one");
         let mut environment = Environment::real();
         if let Some(transport) = transport {
             environment.transport = transport;
         }
+        Bed::create(environment, bootstrap, settings, callbacks)
+    }
+
+    pub fn within(environment: Environment, bootstrap: &str, settings: Settings<'_>) -> Bed {
+        Bed::create(environment, bootstrap, settings, Callbacks::default())
+    }
+
+    fn create(
+        environment: Environment,
+        bootstrap: &str,
+        settings: Settings<'_>,
+        callbacks: Callbacks,
+    ) -> Bed {
+        let config = config(bootstrap, settings).build().expect("a valid one");
         let producer = Producer::create_in(environment, config, callbacks).expect("a producer");
         let idle_memory = producer.metrics().buffer_available;
         Bed {

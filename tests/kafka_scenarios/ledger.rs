@@ -57,6 +57,7 @@ impl Ledger {
         value
     }
 
+    /// Which of this run's records the value is of.
     pub fn tag_of(&self, value: Option<&[u8]>) -> Option<u64> {
         let (run, rest) = value?.split_first_chunk()?;
         let (tag, _) = rest.split_first_chunk()?;

@@ -17,6 +17,7 @@ mod bed;
 mod consume_transform_produce;
 mod detour;
 mod first_protocol;
+mod idempotence;
 mod ledger;
 mod older;
 mod one_node;

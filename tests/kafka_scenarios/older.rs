@@ -1,6 +1,7 @@
 //! The send path, the codecs and transactions on older brokers: 3.9.1 (KRaft) and 2.8.2 (ZooKeeper).
 
 use crate::bed::{Bed, ok, record};
+use crate::idempotence::*;
 use crate::one_node::codecs::every_codec_is_read;
 use crate::one_node::sending::{
     a_record_arrives_as_it_was_sent, records_of_many_threads_arrive_once_and_in_order,
@@ -47,15 +48,27 @@ fn kafka_3_9_send_path() {
     send_path(&shared(Kind::Kafka3));
 }
 
+fn topic_made_again(kind: Kind) {
+    a_topic_is_made_again_under_load(kind, false);
+}
+
 on! { Kind::Kafka2 =>
+    kafka_2_8_scenario_29: a_long_cut_costs_nothing,
+    kafka_2_8_scenario_39: sequences_go_on_at_0_behind_the_largest,
     kafka_2_8_scenario_42: commit_abort_and_nothing,
+    kafka_2_8_scenario_52: calls_out_of_time_go_on,
 }
 
 on! { Kind::Kafka3 =>
+    kafka_3_9_scenario_29: what_is_late_fails_and_what_follows_is_delivered,
+    kafka_3_9_scenario_38: a_forgotten_producer_goes_on,
+    kafka_3_9_scenario_39: sequences_go_on_at_0_behind_the_largest,
+    kafka_3_9_scenario_56: topic_made_again,
     kafka_3_9_scenario_42: commit_abort_and_nothing,
     kafka_3_9_scenario_45: a_newer_instance_fences,
     kafka_3_9_scenario_48: offsets_go_with_the_transaction,
     kafka_3_9_scenario_51: answers_are_lost,
+    kafka_3_9_scenario_52: calls_out_of_time_go_on,
     kafka_3_9_scenario_54: a_failed_record_dooms_the_transaction,
     kafka_3_9_transactions_one_behind_the_other: one_behind_the_other,
 }

@@ -23,24 +23,36 @@ impl Kind {
     fn start(self) -> KafkaCluster {
         match self {
             Kind::OneNode => {
-                let options = Options::default()
-                    // A quota is to be felt within seconds.
-                    .with("quota.window.num", "2")
-                    .with("producer.id.expiration.check.interval.ms", "200")
-                    // Denies what a test forbids, and nothing else.
-                    .with("authorizer.class.name", AUTHORIZER)
-                    .with("allow.everyone.if.no.acl.found", "true");
+                // A quota is to be felt within seconds.
+                let options = particular().with("quota.window.num", "2");
                 KafkaCluster::start(Version::V4_3_1, 1, options)
             }
             Kind::FirstProtocol => {
-                let options = Options::default().feature("transaction.version", 0);
+                let options = particular().feature("transaction.version", 0);
                 KafkaCluster::start(Version::V4_3_1, 1, options)
             }
             Kind::ThreeNodes => KafkaCluster::start(Version::V4_3_1, 3, Options::one_controller()),
-            Kind::Kafka3 => KafkaCluster::start(Version::V3_9_1, 1, Options::default()),
+            Kind::Kafka3 => KafkaCluster::start(Version::V3_9_1, 1, forgetting()),
             Kind::Kafka2 => KafkaCluster::start(Version::V2_8_2, 1, Options::default()),
         }
     }
+}
+
+/// Looks often whether a producer is to be forgotten.
+fn forgetting() -> Options {
+    Options::default().with("producer.id.expiration.check.interval.ms", "200")
+}
+
+/// Denies what a test forbids, and nothing else; a member of a group that dies is missed within two seconds.
+fn particular() -> Options {
+    forgetting()
+        .with("group.min.session.timeout.ms", "1000")
+        .with("group.consumer.min.session.timeout.ms", "1000")
+        .with("group.consumer.session.timeout.ms", "2000")
+        .with("group.consumer.min.heartbeat.interval.ms", "100")
+        .with("group.consumer.heartbeat.interval.ms", "200")
+        .with("authorizer.class.name", AUTHORIZER)
+        .with("allow.everyone.if.no.acl.found", "true")
 }
 
 /// A cluster for one test, beside others or alone.

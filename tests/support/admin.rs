@@ -172,6 +172,25 @@ impl Admin {
         self.ask("allow", &[kind, name]);
     }
 
+    /// How many producers the partition's leader has in mind.
+    #[track_caller]
+    pub fn producers(&self, topic: &str, partition: i32) -> usize {
+        let answer = self.ask("producers", &[topic, &partition.to_string()]);
+        answer.rows.len()
+    }
+
+    /// What a group has committed of a topic: partition and offset.
+    #[track_caller]
+    pub fn group_offsets(&self, group: &str, topic: &str) -> Vec<(i32, i64)> {
+        let answer = self.ask("group-offsets", &[group]);
+        let rows = answer.rows.iter().filter(|row| row[0] == topic);
+        let mut offsets: Vec<_> = rows
+            .map(|row| (number(&row[1]) as i32, number(&row[2])))
+            .collect();
+        offsets.sort_unstable();
+        offsets
+    }
+
     /// The active controller of a KRaft cluster.
     #[track_caller]
     pub fn quorum_leader(&self) -> i32 {

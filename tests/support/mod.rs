@@ -8,6 +8,7 @@ pub mod consumer;
 pub mod helper;
 pub mod kafka;
 pub mod kcat;
+pub mod member;
 pub mod ports;
 pub mod proxy;
 

@@ -62,6 +62,8 @@ final class Administration {
             case "reassign" -> reassign(admin, partition(a[1], a[2]), integers(a[3]));
             case "delete-records" -> deleteRecords(admin, partition(a[1], a[2]), Long.parseLong(a[3]));
             case "offsets" -> offsets(admin, a[1], answer);
+            case "producers" -> producers(admin, partition(a[1], a[2]), answer);
+            case "group-offsets" -> groupOffsets(admin, a[1], answer);
             case "set-feature" -> setFeature(admin, a[1], Short.parseShort(a[2]));
             case "forbid" -> forbid(admin, resource(a[1], a[2]), AclOperation.valueOf(a[3]));
             case "allow" -> allow(admin, resource(a[1], a[2]));
@@ -239,6 +241,17 @@ final class Administration {
             answer.row(which.partition(), starts.partitionResult(which).get().offset(),
                     ends.partitionResult(which).get().offset());
         }
+    }
+
+    /** Those whose state the partition's leader keeps: id, epoch, last sequence. */
+    private static void producers(Admin admin, TopicPartition which, Answer answer) throws Exception {
+        var described = admin.describeProducers(List.of(which)).partitionResult(which).get();
+        described.activeProducers().forEach(p -> answer.row(p.producerId(), p.producerEpoch(), p.lastSequence()));
+    }
+
+    private static void groupOffsets(Admin admin, String group, Answer answer) throws Exception {
+        admin.listConsumerGroupOffsets(group).partitionsToOffsetAndMetadata().get().forEach((which, offset) ->
+                answer.row(which.topic(), which.partition(), offset.offset()));
     }
 
     private static void setFeature(Admin admin, String name, short level) throws Exception {

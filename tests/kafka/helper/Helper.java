@@ -20,6 +20,7 @@ import java.util.concurrent.Executors;
 public final class Helper {
     private final OutputStream out;
     private final Administration administration = new Administration();
+    private final Members members = new Members();
 
     private Helper(OutputStream out) {
         this.out = out;
@@ -60,7 +61,13 @@ public final class Helper {
             case "consume" -> Reading.consume(arguments, answer);
             case "batches" -> Reading.batches(arguments, answer);
             case "partitions-for-keys" -> Reading.partitionsForKeys(arguments, answer);
-            default -> administration.run(command, arguments, answer);
+            default -> {
+                if (Members.knows(command)) {
+                    members.run(command, arguments, answer);
+                } else {
+                    administration.run(command, arguments, answer);
+                }
+            }
         }
     }
 

@@ -53,7 +53,7 @@ final class Reading {
         }
     }
 
-    private static Map<String, Object> consumerConfig(String bootstrap, String isolation) {
+    static Map<String, Object> consumerConfig(String bootstrap, String isolation) {
         Map<String, Object> config = new HashMap<>();
         config.put("bootstrap.servers", bootstrap);
         config.put("isolation.level", isolation);

@@ -6,6 +6,7 @@ mod batching;
 mod bootstrap;
 pub mod codecs;
 mod cut;
+mod idempotence;
 mod limits;
 mod memory;
 mod partitions;

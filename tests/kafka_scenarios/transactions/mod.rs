@@ -1,6 +1,8 @@
 //! Scenarios 42 to 54: transactions. Each kind of cluster runs those that it can; see `one_node`, `older` and
 //! `first_protocol`.
 
+mod calls;
+
 use std::time::Duration;
 
 use kprod::error::{Class, ErrorCode};
@@ -11,6 +13,8 @@ use crate::detour::Detour;
 use crate::pool::{Kind, Lease, shared};
 use crate::support::consumer::Isolation;
 use crate::support::wait_for;
+
+pub use calls::*;
 
 const WAIT: Timeout = Timeout::After(LONG);
 
@@ -39,15 +43,16 @@ impl Stage {
     }
 
     fn send(&self, bed: &Bed, tags: std::ops::Range<u64>) {
+        self.try_send(bed, tags).expect("sends are accepted");
+    }
+
+    fn try_send(&self, bed: &Bed, tags: std::ops::Range<u64>) -> Result<(), ErrorCode> {
         for tag in tags {
-            let value = tag.to_string();
-            bed.send(&record_at(
-                &self.topic,
-                (tag % 2) as i32,
-                value.as_bytes(),
-                tag,
-            ));
+            let (partition, value) = ((tag % 2) as i32, tag.to_string());
+            let record = record_at(&self.topic, partition, value.as_bytes(), tag);
+            bed.producer.send(&record)?;
         }
+        Ok(())
     }
 
     fn read(&self, isolation: Isolation) -> Vec<u64> {
