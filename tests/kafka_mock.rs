@@ -2,11 +2,8 @@
 
 mod support;
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
 use kprod::mock::{ClusterConfig, KafkaVersion, MockServer};
 use kprod::protocol::add_offsets_to_txn::{AddOffsetsToTxnRequest, AddOffsetsToTxnResponse};
 use kprod::protocol::add_partitions_to_txn::{
@@ -24,9 +21,9 @@ use kprod::protocol::produce::{
 use kprod::protocol::txn_offset_commit::{
     TxnOffsetCommitPartition, TxnOffsetCommitRequest, TxnOffsetCommitResponse, TxnOffsetCommitTopic,
 };
-use kprod::protocol::{Message, RequestHeader, Uuid, split_response};
-use kprod::record::{Attributes, BatchHeader, Codec, frame};
+use kprod::protocol::{Message, Uuid};
 use support::kafka::{KafkaCluster, Options, Version};
+use support::peer::{Peer, batch};
 use support::wait_for;
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -36,7 +33,7 @@ const LATER: [i16; 5] = [6, 14, 15, 16, 51];
 
 /// A connection to the only broker of a cluster, and what it answered.
 struct Judge {
-    stream: TcpStream,
+    peer: Peer,
     transcript: Vec<String>,
 }
 
@@ -51,28 +48,14 @@ struct Producer {
 
 impl Judge {
     fn new(bootstrap: &str) -> Judge {
-        let stream = TcpStream::connect(bootstrap).expect("the broker listens");
-        stream.set_read_timeout(Some(LIMIT)).expect("a limit");
         Judge {
-            stream,
+            peer: Peer::connect(bootstrap),
             transcript: Vec::new(),
         }
     }
 
     fn ask<Q: Message, A: Message>(&mut self, version: i16, request: &Q) -> A {
-        let mut message = BytesMut::new();
-        RequestHeader::encode(&mut message, Q::API, version, 9, None).expect("a header");
-        message.extend_from_slice(&request.encode(version).expect("a body"));
-        let length = (message.len() as u32).to_be_bytes();
-        self.stream
-            .write_all(&[&length, &message[..]].concat())
-            .expect("sent");
-        let mut length = [0; 4];
-        self.stream.read_exact(&mut length).expect("an answer");
-        let mut answer = vec![0; u32::from_be_bytes(length) as usize];
-        self.stream.read_exact(&mut answer).expect("an answer");
-        let (_, body) = split_response(Q::API, version, Bytes::from(answer)).expect("a header");
-        A::decode(version, &body).expect("a body")
+        self.peer.ask(version, request)
     }
 
     /// Asks until the answer is not "later".
@@ -168,7 +151,7 @@ impl Judge {
                 topic_id: Uuid::ZERO,
                 partitions: vec![PartitionProduceData {
                     index: partition,
-                    records: Some(batch(of, transactional)),
+                    records: Some(batch(of.id, of.epoch, of.sequence, 1, transactional)),
                 }],
             }],
         };
@@ -266,25 +249,6 @@ impl Judge {
         });
         self.note("decided up to", end);
     }
-}
-
-/// A batch of one record without key and with value "v".
-fn batch(of: &Producer, transactional: bool) -> Bytes {
-    // Length, attributes, timestamp delta, offset delta, no key, the value's length, the value, no headers; zigzag.
-    let section = Bytes::from_static(&[14, 0, 0, 0, 1, 2, b'v', 0]);
-    let header = BatchHeader {
-        attributes: Attributes::new(Codec::None, transactional),
-        last_offset_delta: 0,
-        base_timestamp: 1_700_000_000_000,
-        max_timestamp: 1_700_000_000_000,
-        producer_id: of.id,
-        producer_epoch: of.epoch,
-        base_sequence: of.sequence,
-        record_count: 1,
-        ..BatchHeader::default()
-    };
-    let front = frame(&header, std::slice::from_ref(&section));
-    [&front[..], &section].concat().into()
 }
 
 /// Sequences of a producer without transactions.
@@ -468,7 +432,7 @@ fn refusals(judge: &mut Judge, produce: i16) {
             topic_id: Uuid::ZERO,
             partitions: vec![PartitionProduceData {
                 index: 3,
-                records: Some(batch(&p, true)),
+                records: Some(batch(p.id, p.epoch, p.sequence, 1, true)),
             }],
         }],
     };

@@ -22,8 +22,10 @@ mod ledger;
 mod older;
 mod one_node;
 mod pool;
+mod rolling;
 #[path = "../support/mod.rs"]
 mod support;
 mod three_nodes;
 mod transactions;
 mod transactions_more;
+mod withstand;

@@ -13,6 +13,8 @@ pub enum Kind {
     OneNode,
     /// Only node 1 is a controller, so that the others may all die.
     ThreeNodes,
+    /// All three are controllers.
+    ThreeControllers,
     /// One node whose `transaction.version` is 0.
     FirstProtocol,
     Kafka3,
@@ -27,6 +29,7 @@ impl Kind {
                 let options = particular().with("quota.window.num", "2");
                 KafkaCluster::start(Version::V4_3_1, 1, options)
             }
+            Kind::ThreeControllers => KafkaCluster::start(Version::V4_3_1, 3, Options::default()),
             Kind::FirstProtocol => {
                 let options = particular().feature("transaction.version", 0);
                 KafkaCluster::start(Version::V4_3_1, 1, options)

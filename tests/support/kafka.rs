@@ -15,11 +15,13 @@ use std::time::Duration;
 
 use inventory::Inventory;
 pub use inventory::Version;
+use kprod::protocol::init_producer_id::{InitProducerIdRequest, InitProducerIdResponse};
 use server::Server;
 use watchdog::Watchdog;
 
 use super::admin::Admin;
 use super::consumer::{Batch, Consumer, Isolation, batches};
+use super::peer::Peer;
 use super::ports::Port;
 use super::proxy::Proxy;
 use super::wait_for;
@@ -134,6 +136,7 @@ impl KafkaCluster {
             lock(&node.server).start();
         }
         cluster.wait_ready();
+        cluster.wait_producer_ids();
         cluster
     }
 
@@ -220,6 +223,19 @@ impl KafkaCluster {
             });
             ready.then_some(())
         });
+    }
+
+    /// Waits until each broker gives out producer ids: it has to ask the controller for them first, which on a busy
+    /// machine may take it a minute.
+    fn wait_producer_ids(&self) {
+        for node in &self.nodes {
+            let mut peer = Peer::connect(node.internal.address());
+            wait_for("a producer id", READY_LIMIT, || {
+                let request = InitProducerIdRequest::default();
+                let answer: InitProducerIdResponse = peer.ask(1, &request);
+                (answer.error_code == 0).then_some(())
+            });
+        }
     }
 
     /// Creates a topic and waits until every running broker knows its leaders.

@@ -9,6 +9,7 @@ pub mod helper;
 pub mod kafka;
 pub mod kcat;
 pub mod member;
+pub mod peer;
 pub mod ports;
 pub mod proxy;
 

@@ -2,5 +2,7 @@
 
 mod acks;
 mod adaptive;
+mod coordinator;
+mod doubt;
 mod exactly_once;
 mod moved;

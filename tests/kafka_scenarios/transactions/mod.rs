@@ -2,6 +2,10 @@
 //! `first_protocol`.
 
 mod calls;
+mod epochs;
+mod group;
+pub mod run;
+mod versions;
 
 use std::time::Duration;
 
@@ -15,8 +19,11 @@ use crate::support::consumer::Isolation;
 use crate::support::wait_for;
 
 pub use calls::*;
+pub use epochs::*;
+pub use group::*;
+pub use versions::*;
 
-const WAIT: Timeout = Timeout::After(LONG);
+pub const WAIT: Timeout = Timeout::After(LONG);
 
 /// A topic and the transactional ids of one test on one cluster.
 struct Stage {
@@ -80,15 +87,15 @@ impl Stage {
     }
 }
 
-fn begin(producer: &Producer) {
+pub fn begin(producer: &Producer) {
     producer.begin_transaction(WAIT).expect("begun");
 }
 
-fn commit(producer: &Producer) {
+pub fn commit(producer: &Producer) {
     producer.commit_transaction(WAIT).expect("committed");
 }
 
-fn abort(producer: &Producer) {
+pub fn abort(producer: &Producer) {
     producer.abort_transaction(WAIT).expect("aborted");
 }
 

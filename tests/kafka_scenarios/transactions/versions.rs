@@ -1,0 +1,69 @@
+//! Scenario 53: the cluster goes over to the protocol of Kafka 4 and back while transactions are made.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use super::run::Run;
+use super::*;
+use crate::pool::alone;
+use crate::withstand::End;
+
+const FEATURE: &str = "transaction.version";
+/// Transactions between two events.
+const STRETCH: usize = 12;
+
+/// The cluster's feature is 0 when this begins, and when it has ended.
+pub fn the_protocol_changes_while_transactions_are_made(kind: Kind) {
+    let cluster = alone(kind);
+    let topic = "transactions-53";
+    cluster.create_topic(topic, 2, &[]);
+    let detour = Detour::before(&cluster, &[1]);
+    let proxy = detour.proxy(cluster.address(1));
+    let settings = [("transactional.id", topic), ("linger.ms", "1")];
+    let bed = Bed::through(detour.clone(), &cluster.bootstrap(), &settings);
+    let (over, done) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let (run, first, second, last) = std::thread::scope(|scope| {
+        let end = End(&over);
+        let maker = scope.spawn(|| {
+            let mut run = Run::new(&bed, topic, 2);
+            while !over.load(Ordering::SeqCst) {
+                run.transaction();
+                done.store(run.count(), Ordering::SeqCst);
+            }
+            run
+        });
+        let stretch = || {
+            let from = done.load(Ordering::SeqCst);
+            wait_for("transactions to end", LONG, || {
+                let now = done.load(Ordering::SeqCst);
+                (now >= from + STRETCH || maker.is_finished()).then_some(())
+            });
+            from + 1..done.load(Ordering::SeqCst)
+        };
+        let first = stretch();
+        // A producer learns of it with its next connection, and gets on without until then.
+        cluster.admin().set_feature(FEATURE, 2);
+        stretch();
+        proxy.cut();
+        stretch();
+        let second = stretch();
+        // By way of 1: a coordinator of Kafka 4.3.1 that is at 0 with a transaction of 2 under way cannot write its end.
+        cluster.admin().set_feature(FEATURE, 1);
+        stretch();
+        proxy.cut();
+        stretch();
+        cluster.admin().set_feature(FEATURE, 0);
+        stretch();
+        let last = stretch();
+        drop(end);
+        (maker.join().expect("all end well"), first, second, last)
+    });
+    run.judge(&cluster);
+    let identities = run.identities(&cluster);
+    for old in [first, last] {
+        let old = &identities[old];
+        assert!(old.iter().all(|other| *other == old[0]), "{old:?}");
+    }
+    let second = &identities[second];
+    let next = |pair: &[(i64, i16)]| pair[1] == (pair[0].0, pair[0].1 + 1);
+    assert!(second.windows(2).all(next), "{second:?}");
+}
