@@ -75,9 +75,14 @@ fn tests_that_stand_for_peers_exist() {
                 continue;
             }
             let source = source.as_ref().unwrap_or_else(|| panic!("{code}: where?"));
-            let defined = ["#[test]\nfn ", "    async def ", "    def "]
-                .iter()
-                .any(|prefix| source.contains(&format!("{prefix}{code}(")));
+            // The last is a row of the macro that gives a scenario to a kind of cluster.
+            let forms = [
+                format!("#[test]\nfn {code}("),
+                format!("    async def {code}("),
+                format!("    def {code}("),
+                format!("\n    {code}: "),
+            ];
+            let defined = forms.iter().any(|form| source.contains(form));
             assert!(defined, "{code} is not there: {row}");
             found += 1;
         }

@@ -92,7 +92,7 @@ impl Engine {
         body: &Bytes,
         now: Instant,
     ) -> Result<(), ProtocolError> {
-        if let Some(inquiry) = self.transactor.inquiry(id) {
+        if let Some(inquiry) = self.transactor.inquiry.of(id) {
             let answer = Answer::read(inquiry, version, body)?;
             self.on_inquiry_answered(id, answer, now);
             return Ok(());
@@ -123,7 +123,8 @@ impl Engine {
         };
         if self
             .transactor
-            .pending_inquiry()
+            .inquiry
+            .pending()
             .is_some_and(|id| !is_stalled(id))
         {
             return;
@@ -138,7 +139,7 @@ impl Engine {
             // The answer, should it come after all, is nothing to anybody.
             None => self.on_step_lost(id, now),
             Some(inquiry) => match self.send_step(inquiry, other, now) {
-                Ok(Some(id)) => self.transactor.inquired(id, inquiry),
+                Ok(Some(id)) => self.transactor.inquiry.asked(id, inquiry),
                 // It is asked again when the silence lasts.
                 Ok(None) => {}
                 Err(error) => self.pending_fatal = Some(error),
@@ -148,7 +149,7 @@ impl Engine {
 
     fn on_inquiry_answered(&mut self, id: RequestId, answer: Answer, now: Instant) {
         let (Some(inquiry), Some(request)) =
-            (self.transactor.inquiry_ended(id), self.take_request(id))
+            (self.transactor.inquiry.ended(id), self.take_request(id))
         else {
             return;
         };

@@ -164,7 +164,7 @@ impl Engine {
 
     /// A request about identity or transaction that will not be answered.
     pub(super) fn on_step_lost(&mut self, id: RequestId, now: Instant) {
-        if self.transactor.inquiry_ended(id).is_some() {
+        if self.transactor.inquiry.ended(id).is_some() {
             return;
         }
         if let Some(step) = self.transactor.answered(id) {

@@ -8,6 +8,7 @@
 
 mod calls;
 mod identity;
+mod inquiry;
 mod lineage;
 mod offsets;
 mod state;

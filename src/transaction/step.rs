@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::calls::{Call, Calls, Entry};
 use super::identity::Identity;
+use super::inquiry::Inquiry;
 use super::offsets::Offsets;
 use super::state::{Ending, State};
 use crate::completion::Operation;
@@ -100,8 +101,7 @@ pub struct Transactor {
     coordinator: Option<i32>,
     group_coordinator: Option<i32>,
     outstanding: Option<(RequestId, Step)>,
-    /// Who coordinates by now, asked of another broker because that of the outstanding step is silent.
-    inquiry: Option<(RequestId, Step)>,
+    pub inquiry: Inquiry,
     not_before: Option<Instant>,
     backoff: Backoff,
     concurrent: Backoff,
@@ -138,7 +138,7 @@ impl Transactor {
             coordinator: None,
             group_coordinator: None,
             outstanding: None,
-            inquiry: None,
+            inquiry: Inquiry::default(),
             not_before: None,
             backoff: Backoff::new(backoff.0, backoff.1),
             concurrent: Backoff::new(CONCURRENT_BACKOFF.min(backoff.1), backoff.1),
@@ -444,28 +444,6 @@ impl Transactor {
             (Destination::Node(_), Step::CommitOffsets) => Some(Step::FindGroup),
             (Destination::Node(_), _) => Some(Step::FindCoordinator),
         }
-    }
-
-    /// The inquiry that waits for its answer.
-    pub fn pending_inquiry(&self) -> Option<RequestId> {
-        self.inquiry.map(|(id, _)| id)
-    }
-
-    pub fn inquired(&mut self, id: RequestId, step: Step) {
-        self.inquiry = Some((id, step));
-    }
-
-    /// Which inquiry the request is, if it is one.
-    pub fn inquiry(&self, id: RequestId) -> Option<Step> {
-        let (inquiry, step) = self.inquiry?;
-        (inquiry == id).then_some(step)
-    }
-
-    /// The inquiry that the request was is over.
-    pub fn inquiry_ended(&mut self, id: RequestId) -> Option<Step> {
-        let step = self.inquiry(id)?;
-        self.inquiry = None;
-        Some(step)
     }
 
     /// The outstanding step is to be made again at once, with the coordinator that the inquiry found. What was asked

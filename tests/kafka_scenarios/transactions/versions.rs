@@ -46,7 +46,7 @@ pub fn the_protocol_changes_while_transactions_are_made(kind: Kind) {
         proxy.cut();
         stretch();
         let second = stretch();
-        // By way of 1: a coordinator of Kafka 4.3.1 that is at 0 with a transaction of 2 under way cannot write its end.
+        // By way of 1: at 0 with a transaction of 2 under way, coordinators of Kafka 4.3.1 were seen to end no more.
         cluster.admin().set_feature(FEATURE, 1);
         stretch();
         proxy.cut();
