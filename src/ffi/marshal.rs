@@ -20,6 +20,20 @@ const MIN_HEADER_SIZE: u64 = 2;
 
 pub(super) type Headers<'a> = SmallVec<[Header<'a>; 8]>;
 
+/// A caller's array.
+///
+/// # Safety
+/// `count` elements at `first` are readable while `'a` lasts, if both are as they may be.
+pub(super) unsafe fn array<'a, T>(first: *const T, count: u64) -> Result<&'a [T], ErrorCode> {
+    let most = isize::MAX as u64 / size_of::<T>() as u64;
+    match count {
+        0 => Ok(&[]),
+        _ if count > most || first.is_null() || !first.is_aligned() => Err(ErrorCode::INVALID_ARG),
+        // SAFETY: as the caller promises; the size fits in an isize.
+        _ => Ok(unsafe { slice::from_raw_parts(first, count as usize) }),
+    }
+}
+
 /// A key or a value: −1 is null.
 ///
 /// # Safety

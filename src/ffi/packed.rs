@@ -1,11 +1,9 @@
 //! Records in one flat buffer: for callers whose memory C must not hold pointers into.
 
-use std::slice;
-
 use super::KPROD_TIMESTAMP_NOW;
 use super::boundary::{Call, on_producer};
 use super::handle::{ProducerHandle, kprod_producer_t};
-use super::marshal::Headers;
+use super::marshal::{self, Headers};
 use super::send::{CLOCK_CHUNK, told};
 use super::types::kprod_packed_t;
 use crate::error::ErrorCode;
@@ -50,23 +48,11 @@ pub unsafe extern "C" fn kprod_send_packed(
     // SAFETY: the header's contract.
     unsafe {
         let result = on_producer(producer, Call::Anywhere, |handle: &ProducerHandle| {
-            let buffer = array(buffer, buffer_len)?;
-            let records = array(records, count)?;
+            let buffer = marshal::array(buffer, buffer_len)?;
+            let records = marshal::array(records, count)?;
             Ok(send_all(&handle.producer, buffer, records))
         });
         told(result, why)
-    }
-}
-
-/// # Safety
-/// `count` elements at `first` are readable while `'a` lasts, if both are as they may be.
-unsafe fn array<'a, T>(first: *const T, count: u64) -> Result<&'a [T], ErrorCode> {
-    let most = isize::MAX as u64 / size_of::<T>() as u64;
-    match count {
-        0 => Ok(&[]),
-        _ if count > most || first.is_null() || !first.is_aligned() => Err(ErrorCode::INVALID_ARG),
-        // SAFETY: as the caller promises; the size fits in an isize.
-        _ => Ok(unsafe { slice::from_raw_parts(first, count as usize) }),
     }
 }
 

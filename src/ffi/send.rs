@@ -1,7 +1,5 @@
 //! The ways to hand over records. This is the hot path: checks, then straight into the engine.
 
-use std::slice;
-
 use super::boundary::{Call, code, on_producer, timeout};
 use super::handle::{ProducerHandle, kprod_producer_t};
 use super::marshal::{self, Headers};
@@ -279,7 +277,7 @@ pub unsafe extern "C" fn kprod_send_many(
     // SAFETY: the header's contract.
     unsafe {
         let result = on_producer(producer, Call::Anywhere, |handle: &ProducerHandle| {
-            let records = array(records, count)?;
+            let records = marshal::array(records, count)?;
             Ok(send_all(&handle.producer, records))
         });
         told(result, why)
@@ -300,23 +298,6 @@ pub(super) unsafe fn told(result: Result<(usize, ErrorCode), ErrorCode>, why: *m
             accepted as i64
         }
         Err(ErrorCode(code)) => code.into(),
-    }
-}
-
-/// # Safety
-/// `count` records at `records` are readable while `'a` lasts.
-unsafe fn array<'a>(
-    records: *const kprod_record_t,
-    count: u64,
-) -> Result<&'a [kprod_record_t], ErrorCode> {
-    const MAX: u64 = isize::MAX as u64 / size_of::<kprod_record_t>() as u64;
-    match count {
-        0 => Ok(&[]),
-        1..=MAX if !records.is_null() => {
-            // SAFETY: as the caller promises; the size fits in an isize.
-            Ok(unsafe { slice::from_raw_parts(records, count as usize) })
-        }
-        _ => Err(ErrorCode::INVALID_ARG),
     }
 }
 

@@ -8,6 +8,7 @@ mod codecs;
 mod config;
 mod connection;
 mod messages;
+mod packs;
 mod produce_view;
 mod records;
 
@@ -23,12 +24,13 @@ struct Target {
     seeds: fn() -> Vec<Vec<u8>>,
 }
 
-const TARGETS: [Target; 7] = [
+const TARGETS: [Target; 8] = [
     batches::TARGET,
     codecs::TARGET,
     config::TARGET,
     connection::TARGET,
     messages::TARGET,
+    packs::TARGET,
     produce_view::TARGET,
     records::TARGET,
 ];

@@ -43,7 +43,7 @@ pub const TARGET: Target = Target {
     },
 };
 
-const RECORDS_AT_MOST: usize = 16;
+pub const RECORDS_AT_MOST: usize = 16;
 
 /// Lengths that no memory goes with, each behind a byte from 255 downwards.
 const LENGTHS: [i64; 9] = [
@@ -196,10 +196,10 @@ impl<'a> Maker<'a> {
 }
 
 /// The one that all inputs have in common.
-struct Producer {
-    handle: *mut kprod_producer_t,
-    topic: u32,
-    next_tag: AtomicU64,
+pub struct Producer {
+    pub handle: *mut kprod_producer_t,
+    pub topic: u32,
+    pub next_tag: AtomicU64,
 }
 
 // SAFETY: a producer is for any thread.
@@ -208,7 +208,7 @@ unsafe impl Send for Producer {}
 unsafe impl Sync for Producer {}
 
 impl Producer {
-    fn get() -> &'static Producer {
+    pub fn get() -> &'static Producer {
         static PRODUCER: OnceLock<Producer> = OnceLock::new();
         PRODUCER.get_or_init(Producer::new)
     }
@@ -279,7 +279,7 @@ impl Producer {
         }
     }
 
-    fn expect_reports(&self, mut accepted: BTreeSet<u64>) {
+    pub fn expect_reports(&self, mut accepted: BTreeSet<u64>) {
         // SAFETY: a producer; the reports fit into the array.
         unsafe {
             assert_eq!(kprod_flush(self.handle, 30_000, ptr::null_mut()), 0);
