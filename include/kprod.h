@@ -1691,7 +1691,7 @@ int32_t kprod_config_set(struct kprod_config_t *config,
                          struct kprod_error_t **err);
 
 /**
- * Tells the value of a property: the one set, else the default. Secrets are shown as asterisks.
+ * Tells the value of a property: the one set, else the default. Secrets are shown as "[hidden]".
  *
  * @param config  borrowed.
  * @param key     borrowed, NUL-terminated; not NULL.
@@ -2060,7 +2060,7 @@ int32_t kprod_close_async(struct kprod_producer_t *producer,
  * Returns: 0; KPROD_ERR_INVALID_ARG (not a producer); KPROD_ERR_IN_CALLBACK: nothing was done.
  * Ownership: the producer, its topic handles and topic names are gone; its wake descriptors stay the caller's.
  * Thread-safety: any thread, once.
- * Blocking: until a callback that is running returns; else shortly, never on the network.
+ * Blocking: until the callbacks that are due have returned; else shortly, never on the network.
  * Callback context: KPROD_ERR_IN_CALLBACK.
  * Fork/after close: in a child of the creating process its memory is left as it is, and the result is 0.
  * Since: 0.1

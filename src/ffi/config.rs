@@ -224,7 +224,7 @@ unsafe fn borrow_or_error<'a>(config: *mut kprod_config_t) -> Result<&'a mut Con
         .map_err(|code| Error::new(code, "config is not a configuration"))
 }
 
-/// Tells the value of a property: the one set, else the default. Secrets are shown as asterisks.
+/// Tells the value of a property: the one set, else the default. Secrets are shown as "[hidden]".
 ///
 /// @param config  borrowed.
 /// @param key     borrowed, NUL-terminated; not NULL.

@@ -424,7 +424,7 @@ pub unsafe extern "C" fn kprod_close_async(producer: *mut kprod_producer_t, tag:
 /// Returns: 0; KPROD_ERR_INVALID_ARG (not a producer); KPROD_ERR_IN_CALLBACK: nothing was done.
 /// Ownership: the producer, its topic handles and topic names are gone; its wake descriptors stay the caller's.
 /// Thread-safety: any thread, once.
-/// Blocking: until a callback that is running returns; else shortly, never on the network.
+/// Blocking: until the callbacks that are due have returned; else shortly, never on the network.
 /// Callback context: KPROD_ERR_IN_CALLBACK.
 /// Fork/after close: in a child of the creating process its memory is left as it is, and the result is 0.
 /// Since: 0.1

@@ -166,7 +166,7 @@ impl Producer {
         self.engine.note_close(None);
         let deadline = self.begin_close(timeout);
         self.engine.join(deadline + END_GRACE);
-        self.engine.finish_close(&self.shared, deadline)
+        self.engine.finish_close(&self.shared, Some(deadline))
     }
 
     /// As `close`, with an entry when it is done; CLOSED if a close was called before.
@@ -199,7 +199,7 @@ impl Drop for Producer {
         if let Some(closer) = closer {
             let _ = closer.join();
         }
-        let _ = self.engine.finish_close(&self.shared, deadline + END_GRACE);
+        let _ = self.engine.finish_close(&self.shared, None);
     }
 }
 
@@ -244,7 +244,7 @@ impl EngineThread {
         };
         let body = move || {
             engine.ended.wait(deadline + END_GRACE);
-            let _ = engine.finish_close(&shared, deadline);
+            let _ = engine.finish_close(&shared, Some(deadline));
         };
         let mut ending = self.ending.lock();
         match sys::spawn_thread("kprod-close", body) {
@@ -264,7 +264,8 @@ impl EngineThread {
     }
 
     /// With the engine at its end: pays what is owed, lets callbacks finish and polls know.
-    fn finish_close(&self, shared: &Shared, deadline: Instant) -> Result<(), Error> {
+    /// Without a deadline for as long as a callback takes.
+    fn finish_close(&self, shared: &Shared, deadline: Option<Instant>) -> Result<(), Error> {
         let owed = match &mut self.ending.lock().close {
             Close::NotYet => None,
             Close::Called(operation) => operation.take(),
@@ -274,9 +275,8 @@ impl EngineThread {
             operation.complete(Ok(0));
         }
         shared.accumulator.stop_threads();
-        let stopped = shared
-            .hub
-            .stop_callbacks(Some(deadline.max(Instant::now() + CALLBACK_GRACE)));
+        let grace = Instant::now() + CALLBACK_GRACE;
+        let stopped = shared.hub.stop_callbacks(deadline.map(|at| at.max(grace)));
         shared.hub.close();
         if stopped {
             return Ok(());

@@ -30,6 +30,15 @@ pub enum Link {
     },
 }
 
+/// What waited for an answer on a connection that ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Lost {
+    Nothing,
+    Metadata,
+    /// Records, or a step of a transaction.
+    Work,
+}
+
 #[derive(Debug)]
 pub struct Broker {
     pub id: i32,
@@ -38,6 +47,8 @@ pub struct Broker {
     backoff: Backoff,
     /// A connection that was lost with answers outstanding is reopened at once, but only once in a row.
     reopened: bool,
+    /// The last connection ended with work outstanding, and none has been done since.
+    spoiled: bool,
     /// Partitions with something to send, each once.
     pub list: VecDeque<usize>,
     /// When the first of them is due; then all go.
@@ -60,6 +71,7 @@ impl Broker {
             link: Link::Idle,
             backoff,
             reopened: false,
+            spoiled: false,
             list: VecDeque::new(),
             due: None,
             in_flight: 0,
@@ -143,23 +155,23 @@ impl Broker {
         }
     }
 
-    /// A request succeeded: the next trouble begins with a short wait again.
-    pub fn note_success(&mut self) {
-        self.backoff.reset();
-        self.reopened = false;
+    /// A request succeeded: the next trouble begins with a short wait again. Metadata say nothing of the work that
+    /// ended the connection before.
+    pub fn note_success(&mut self, request: Lost) {
+        if request == Lost::Work || !self.spoiled {
+            self.backoff.reset();
+            self.reopened = false;
+            self.spoiled = false;
+        }
     }
 
-    /// The connection is gone. `lost_answers`: requests were outstanding on a working connection.
-    pub fn note_closed(
-        &mut self,
-        now: Instant,
-        lost_answers: bool,
-        silent: bool,
-        rng: &crate::sys::Rng,
-    ) {
+    /// The connection is gone, and with it the answers to what was outstanding.
+    pub fn note_closed(&mut self, now: Instant, lost: Lost, silent: bool, rng: &crate::sys::Rng) {
+        self.spoiled |= lost == Lost::Work;
         self.in_flight = 0;
         self.throttled_until = None;
         self.waiting_since = None;
+        let lost_answers = lost != Lost::Nothing;
         let at_once = silent || (lost_answers && !std::mem::replace(&mut self.reopened, true));
         self.link = if at_once {
             Link::Idle

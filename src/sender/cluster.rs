@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::broker::{Broker, Link};
+use super::broker::{Broker, Link, Lost};
 use super::drain::{MetadataQuestion, Outstanding};
 use super::{Engine, STALL_CHECK, Timer};
 use crate::accumulator::Topic;
@@ -219,7 +219,7 @@ impl Engine {
             return Ok(());
         };
         let broker = question.broker;
-        self.note_success(broker);
+        self.note_success(broker, Lost::Metadata);
         self.throttle(broker, response.throttle_time_ms, now);
         if ErrorCode(i32::from(response.error_code)) == ErrorCode::REBOOTSTRAP_REQUIRED {
             self.rebootstrap(now);

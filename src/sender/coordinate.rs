@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::broker::Link;
+use super::broker::{Link, Lost};
 use super::drain::{Outstanding, StepRequest};
 use super::questions::{Answer, Said};
 use super::{Engine, STALL_CHECK};
@@ -108,7 +108,7 @@ impl Engine {
         };
         self.transactor.answered(id);
         let broker = request.broker();
-        self.note_success(broker);
+        self.note_success(broker, Lost::Work);
         self.throttle(broker, answer.throttle_ms, now);
         self.on_answer(step, broker, answer, now);
         Ok(())
@@ -153,7 +153,7 @@ impl Engine {
         else {
             return;
         };
-        self.note_success(request.broker());
+        self.note_success(request.broker(), Lost::Work);
         self.throttle(request.broker(), answer.throttle_ms, now);
         let (ErrorCode::OK, Said::Coordinator { node, host, port }) = (answer.code, answer.said)
         else {

@@ -5,7 +5,7 @@ use tokio::time::Instant;
 use super::Engine;
 use super::answer::{Refusal, persistence};
 use crate::accumulator::Accumulator;
-use crate::completion::LogLevel;
+use crate::completion::{LogLevel, Persistence};
 use crate::error::{Error, ErrorCode};
 
 impl Engine {
@@ -16,6 +16,7 @@ impl Engine {
                 self.drop_in_flight(id, ErrorCode::PURGED_IN_FLIGHT);
             }
             if queued {
+                self.drop_repeated(id);
                 self.drop_queued(id, &bare(ErrorCode::PURGED_QUEUED));
             }
             self.examine(id, now);
@@ -36,6 +37,18 @@ impl Engine {
         while let Some(mut flight) = self.tracks[id].in_flight.pop_front() {
             flight.batch.attempts.maybe_written = true;
             self.fail_batch(id, *flight.batch, &bare(code));
+        }
+    }
+
+    /// What waits to be sent again may be in the log from the first time.
+    fn drop_repeated(&mut self, id: usize) {
+        let retry = std::mem::take(&mut self.tracks[id].retry);
+        for batch in retry {
+            let code = match persistence(&batch) {
+                Persistence::Not => ErrorCode::PURGED_QUEUED,
+                Persistence::Possibly | Persistence::Persisted => ErrorCode::PURGED_IN_FLIGHT,
+            };
+            self.fail_batch(id, *batch, &bare(code));
         }
     }
 

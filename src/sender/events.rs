@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use tokio::time::Instant;
 
 use super::answer::Refusal;
-use super::broker::{Broker, FIRST_BOOTSTRAP_ID, Link};
+use super::broker::{Broker, FIRST_BOOTSTRAP_ID, Link, Lost};
 use super::drain::Outstanding;
 use super::{Engine, Timer};
 use crate::completion::LogLevel;
@@ -144,9 +144,19 @@ impl Engine {
                 .log
                 .log(LogLevel::Warning, || reason.to_string());
         }
+        let lost = unanswered
+            .iter()
+            .map(|(id, _)| match self.requests.get(id) {
+                Some(Outstanding::Produce(_) | Outstanding::Step(_)) => Lost::Work,
+                Some(Outstanding::Metadata(_)) | None => Lost::Metadata,
+            });
+        let lost = lost.max().unwrap_or(Lost::Nothing);
         if let (true, Some(broker)) = (current, id.and_then(|id| self.brokers.get_mut(&id))) {
-            let lost_answers = was_ready && !unanswered.is_empty();
-            broker.note_closed(now, lost_answers, reason.is_silent(), &self.rng);
+            let lost = match was_ready {
+                true => lost,
+                false => Lost::Nothing,
+            };
+            broker.note_closed(now, lost, reason.is_silent(), &self.rng);
             if let Link::Backoff { until } = broker.link {
                 let id = broker.id;
                 self.timers.at(until, Timer::Broker(id));

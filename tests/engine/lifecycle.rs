@@ -348,3 +348,54 @@ fn sends_that_race_with_close_are_either_refused_or_reported() {
         assert_eq!(records, accepted);
     }
 }
+
+/// What waits for its repetition has been on its way, and may be in the log.
+#[test]
+fn purged_between_two_attempts_it_is_not_said_to_have_stayed_here() {
+    for idempotent in ["false", "true"] {
+        let bed = bed(&[
+            ("enable.idempotence", idempotent),
+            ("retry.backoff.ms", "60000"),
+            ("retry.backoff.max.ms", "60000"),
+            ("request.timeout.ms", "300000"),
+        ]);
+        let fault = Fault::on(ApiKey::Produce).error_after_work(ErrorCode::REQUEST_TIMED_OUT);
+        bed.mock().inject(fault);
+        bed.send("t", 1);
+        until("the first attempt has failed", || {
+            bed.producer.metrics().batch_retries > 0
+        });
+        let queued = Purge {
+            queued: true,
+            in_flight: false,
+        };
+        bed.producer.purge(queued).unwrap();
+        let report = bed.report();
+        assert_eq!(report.error, ErrorCode::PURGED_IN_FLIGHT);
+        assert_eq!(report.persistence(), Persistence::Possibly);
+    }
+}
+
+/// Nothing of the host's is called once its producer is destroyed.
+#[test]
+fn a_dropped_producer_waits_for_the_callback_that_runs() {
+    let (entered, wait_entered) = mpsc::channel();
+    let ended = Arc::new(Mutex::new(false));
+    let end = ended.clone();
+    let callbacks = Callbacks {
+        delivery: Some(Arc::new(move |_: &[Report]| {
+            entered.send(()).unwrap();
+            // Longer than a destroy takes without it.
+            std::thread::sleep(Duration::from_secs(6));
+            *end.lock().unwrap() = true;
+        })),
+        ..Callbacks::default()
+    };
+    let server = cluster(1);
+    server.handle().create_topic("t", 1);
+    let producer = producer(&server, &[], callbacks);
+    producer.send(&record("t", b"v", 1)).unwrap();
+    wait_entered.recv_timeout(LONG).unwrap();
+    drop(producer);
+    assert!(*ended.lock().unwrap());
+}

@@ -64,7 +64,8 @@ fn a_produce_answer_that_makes_no_sense_costs_the_connection_and_nothing_else() 
         let log = bed.log("t");
         assert_eq!(firsts(&log), [0, 1, 2, 3, 4, 5], "{kind:?}");
         let again = bed.producer.metrics().connections_opened - connected;
-        assert_eq!(again, 2, "{kind:?}");
+        // While the only broker is spared, the bootstrap server may be asked about others.
+        assert!((2..=3).contains(&again), "{kind:?}: {again}");
         bed.settle();
         bed.close();
     }

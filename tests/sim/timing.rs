@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use kprod::completion::Persistence;
 use kprod::error::ErrorCode;
-use kprod::mock::{BrokerState, Fault};
+use kprod::mock::{BrokerState, Fault, FaultKind, When};
 use kprod::producer::Timeout;
 use kprod::protocol::ApiKey;
 
@@ -426,4 +426,24 @@ async fn five_on_their_way(stage: &Stage, fault: Option<Fault>) -> Duration {
     }
     assert_eq!(stage.produced().len(), 5, "five are on their way");
     stage.now()
+}
+
+/// A broker that answers about metadata and ends the connection on every Produce is not stormed.
+#[test]
+fn a_connection_that_every_batch_ends_is_opened_less_and_less_often() {
+    for idempotent in ["false", "true"] {
+        let settings = [("enable.idempotence", idempotent), ("linger.ms", "0")];
+        play(1, &settings, |stage| async move {
+            stage.topic("t", 1).await;
+            let cut = FaultKind::Disconnect(When::BeforeWork);
+            stage.fault(Fault::on(ApiKey::Produce).kind(cut).forever());
+            stage.send("t", 0);
+            stage.wait(ms(5000)).await;
+            let attempts = stage.produced().len();
+            assert!((5..=20).contains(&attempts), "{attempts} attempts");
+            stage.mock.clear_faults();
+            let (_, report) = stage.report().await;
+            assert_eq!(report.error, ErrorCode::OK);
+        });
+    }
 }
