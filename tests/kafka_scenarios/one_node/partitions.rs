@@ -65,7 +65,12 @@ fn scenario_17_records_without_keys_spread_evenly_in_full_batches() {
     let cluster = alone(Kind::OneNode);
     let topic = "scenario-17";
     cluster.create_topic(topic, 6, &[]);
-    let settings = [("linger.ms", "50"), ("kprod.delivery.reports", "errors")];
+    let settings = [
+        ("linger.ms", "50"),
+        ("kprod.delivery.reports", "errors"),
+        // Enough for all: where memory is short, batches go as they are rather than wait for more.
+        ("buffer.memory", "536870912"),
+    ];
     let bed = Bed::new(&cluster.bootstrap(), &settings);
     let total = 1_000_000;
     for tag in 0..total {
