@@ -31,11 +31,6 @@ impl Operation {
         }
     }
 
-    /// Ends without a result: nobody was promised one.
-    pub fn forget(mut self) {
-        self.completer = None;
-    }
-
     fn answer(&mut self, result: Result<u32, Error>) {
         if let Some(completer) = self.completer.take() {
             self.hub.complete_after_callbacks(completer, result);

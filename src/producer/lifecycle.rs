@@ -40,7 +40,7 @@ pub struct Environment {
 }
 
 /// The thread `kprod-io`, or the task in its place, and who waits for its end.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct EngineThread {
     ended: Arc<Latch>,
     ending: Arc<Mutex<Ending>>,
@@ -59,8 +59,8 @@ struct Ending {
 #[derive(Debug)]
 enum Close {
     NotYet,
-    /// With the entry that its asynchronous form owes.
-    Called(Option<Operation>),
+    /// With the tag of the entry that its asynchronous form owes.
+    Called(Option<u64>),
 }
 
 impl Environment {
@@ -171,9 +171,7 @@ impl Producer {
 
     /// As `close`, with an entry when it is done; CLOSED if a close was called before.
     pub fn close_async(&self, tag: u64) -> Result<(), ErrorCode> {
-        let hub = self.shared.hub.clone();
-        let operation = Operation::new(Completer::Tag(tag), hub);
-        if !self.engine.note_close(Some(operation)) {
+        if !self.engine.note_close(Some(tag)) {
             return Err(ErrorCode::CLOSED);
         }
         let deadline = self.begin_close(Timeout::Configured);
@@ -208,16 +206,13 @@ const CALLBACK_GRACE: Duration = Duration::from_millis(50);
 
 impl EngineThread {
     /// Notes that a close was called; false if one was before. Only the first can owe an entry.
-    fn note_close(&self, operation: Option<Operation>) -> bool {
-        let mut ending = self.ending.lock();
-        if let Close::Called(_) = ending.close {
-            if let Some(operation) = operation {
-                operation.forget();
-            }
-            return false;
+    fn note_close(&self, tag: Option<u64>) -> bool {
+        let close = &mut self.ending.lock().close;
+        let is_first = matches!(close, Close::NotYet);
+        if is_first {
+            *close = Close::Called(tag);
         }
-        ending.close = Close::Called(operation);
-        true
+        is_first
     }
 
     fn join(&self, deadline: Instant) {
@@ -238,10 +233,7 @@ impl EngineThread {
     /// Waits for the end on a thread of its own.
     fn close_elsewhere(&self, shared: &Arc<Shared>, deadline: Instant) -> Result<(), ErrorCode> {
         let shared = shared.clone();
-        let engine = EngineThread {
-            ended: self.ended.clone(),
-            ending: self.ending.clone(),
-        };
+        let engine = self.clone();
         let body = move || {
             engine.ended.wait(deadline + END_GRACE);
             let _ = engine.finish_close(&shared, Some(deadline));
@@ -253,11 +245,7 @@ impl EngineThread {
                 Ok(())
             }
             Err(_) => {
-                if let Close::Called(Some(operation)) =
-                    std::mem::replace(&mut ending.close, Close::Called(None))
-                {
-                    operation.forget();
-                }
+                ending.close = Close::Called(None);
                 Err(ErrorCode::THREAD)
             }
         }
@@ -268,11 +256,11 @@ impl EngineThread {
     fn finish_close(&self, shared: &Shared, deadline: Option<Instant>) -> Result<(), Error> {
         let owed = match &mut self.ending.lock().close {
             Close::NotYet => None,
-            Close::Called(operation) => operation.take(),
+            Close::Called(tag) => tag.take(),
         };
         // The entry must be readable before polls answer CLOSED.
-        if let Some(operation) = owed {
-            operation.complete(Ok(0));
+        if let Some(tag) = owed {
+            Operation::new(Completer::Tag(tag), shared.hub.clone()).complete(Ok(0));
         }
         shared.accumulator.stop_threads();
         let grace = Instant::now() + CALLBACK_GRACE;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::broker::Lost;
+use super::broker::Subject;
 use super::drain::{Item, Outstanding, ProduceRequest};
 use super::track::Track;
 use super::verdict::{Guarantee, Verdict, verdict};
@@ -47,7 +47,7 @@ impl Engine {
             }
             self.examine(item.track, now);
         }
-        self.note_success(request.broker, Lost::Work);
+        self.note_success(request.broker, Subject::Work);
     }
 
     pub(super) fn on_produce_response(
@@ -61,7 +61,7 @@ impl Engine {
         let Some(Outstanding::Produce(mut request)) = self.take_request(id) else {
             return Ok(());
         };
-        self.note_success(request.broker, Lost::Work);
+        self.note_success(request.broker, Subject::Work);
         self.throttle(request.broker, view.throttle_time_ms, now);
         for endpoint in view.node_endpoints() {
             self.learn_broker(endpoint.node_id, endpoint.host, endpoint.port);
@@ -325,9 +325,9 @@ impl Engine {
         }
     }
 
-    pub(super) fn note_success(&mut self, broker: i32, request: Lost) {
+    pub(super) fn note_success(&mut self, broker: i32, subject: Subject) {
         if let Some(broker) = self.brokers.get_mut(&broker) {
-            broker.note_success(request);
+            broker.note_success(subject);
         }
     }
 

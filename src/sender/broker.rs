@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::STALL_CHECK;
 use crate::network::{Backoff, BrokerAddress, ConnectionHandle, ConnectionId};
 use crate::protocol::VersionSet;
 
@@ -30,10 +31,9 @@ pub enum Link {
     },
 }
 
-/// What waited for an answer on a connection that ended.
+/// What a request is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Lost {
-    Nothing,
+pub enum Subject {
     Metadata,
     /// Records, or a step of a transaction.
     Work,
@@ -89,6 +89,10 @@ impl Broker {
         matches!(self.link, Link::Ready { .. })
     }
 
+    pub fn is_backing_off(&self) -> bool {
+        matches!(self.link, Link::Backoff { .. })
+    }
+
     pub fn is_connecting(&self) -> bool {
         matches!(self.link, Link::Connecting { .. })
     }
@@ -134,9 +138,9 @@ impl Broker {
     }
 
     /// Whether what is waited for should have come long ago.
-    pub fn is_silent(&self, now: Instant, patience: Duration) -> bool {
+    pub fn is_silent(&self, now: Instant) -> bool {
         self.waiting_since
-            .is_some_and(|since| now.duration_since(since) >= patience)
+            .is_some_and(|since| now.duration_since(since) >= STALL_CHECK)
     }
 
     pub fn make_due(&mut self, at: Instant) {
@@ -157,22 +161,27 @@ impl Broker {
 
     /// A request succeeded: the next trouble begins with a short wait again. Metadata say nothing of the work that
     /// ended the connection before.
-    pub fn note_success(&mut self, request: Lost) {
-        if request == Lost::Work || !self.spoiled {
+    pub fn note_success(&mut self, subject: Subject) {
+        if subject == Subject::Work || !self.spoiled {
             self.backoff.reset();
             self.reopened = false;
             self.spoiled = false;
         }
     }
 
-    /// The connection is gone, and with it the answers to what was outstanding.
-    pub fn note_closed(&mut self, now: Instant, lost: Lost, silent: bool, rng: &crate::sys::Rng) {
-        self.spoiled |= lost == Lost::Work;
+    /// The connection is gone. `lost`: what was outstanding on it, if it worked.
+    pub fn note_closed(
+        &mut self,
+        now: Instant,
+        lost: Option<Subject>,
+        silent: bool,
+        rng: &crate::sys::Rng,
+    ) {
+        self.spoiled |= lost == Some(Subject::Work);
         self.in_flight = 0;
         self.throttled_until = None;
         self.waiting_since = None;
-        let lost_answers = lost != Lost::Nothing;
-        let at_once = silent || (lost_answers && !std::mem::replace(&mut self.reopened, true));
+        let at_once = silent || (lost.is_some() && !std::mem::replace(&mut self.reopened, true));
         self.link = if at_once {
             Link::Idle
         } else {

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::broker::{Broker, Link, Lost};
+use super::broker::{Broker, Link, Subject};
 use super::drain::{MetadataQuestion, Outstanding};
 use super::{Engine, STALL_CHECK, Timer};
 use crate::accumulator::Topic;
@@ -60,7 +60,7 @@ impl Engine {
     /// A connected broker with the least to do; nodes before bootstrap servers. One that has been silent for
     /// long would not answer this either, so it is asked only where no other can be.
     pub(super) fn broker_to_ask(&self, now: Instant) -> Option<i32> {
-        let is_stalled = |broker: &Broker| broker.is_silent(now, STALL_CHECK);
+        let is_stalled = |broker: &Broker| broker.is_silent(now);
         let best = self
             .brokers
             .values()
@@ -109,7 +109,7 @@ impl Engine {
         let nodes_unreachable = self
             .brokers
             .values()
-            .all(|broker| broker.is_bootstrap() || matches!(broker.link, Link::Backoff { .. }));
+            .all(|broker| broker.is_bootstrap() || broker.is_backing_off());
         let lost = now.duration_since(known) >= settings.rebootstrap_trigger;
         if settings.recovery == MetadataRecovery::Rebootstrap && (nodes_unreachable || lost) {
             self.rebootstrap(now);
@@ -127,14 +127,14 @@ impl Engine {
         }
     }
 
-    /// Those that are wanted, and those that were used not long ago; the others are not followed any more.
+    /// Those that are wanted (ascending), and those that were used not long ago; the others are not followed any more.
     fn topics_in_use(&mut self, wanted: &[u32]) -> Vec<u32> {
         let age = self.shared.age_ms();
         let idle = self.config.metadata.max_idle.as_millis() as u64;
         let mut in_use = Vec::new();
         let topics: Vec<Arc<Topic>> = self.accumulator.topics.iter().cloned().collect();
         for topic in topics {
-            if wanted.contains(&topic.handle) {
+            if wanted.binary_search(&topic.handle).is_ok() {
                 in_use.push(topic.handle);
                 continue;
             }
@@ -219,7 +219,7 @@ impl Engine {
             return Ok(());
         };
         let broker = question.broker;
-        self.note_success(broker, Lost::Metadata);
+        self.note_success(broker, Subject::Metadata);
         self.throttle(broker, response.throttle_time_ms, now);
         if ErrorCode(i32::from(response.error_code)) == ErrorCode::REBOOTSTRAP_REQUIRED {
             self.rebootstrap(now);
@@ -349,7 +349,7 @@ impl Engine {
     fn lacks_leader(&self, topic: &Topic) -> bool {
         let is_gone = |leader: i32| {
             let broker = self.brokers.get(&leader);
-            broker.is_none_or(|broker| matches!(broker.link, Link::Backoff { .. }))
+            broker.is_none_or(Broker::is_backing_off)
         };
         let mut partitions = topic.partitions();
         partitions
@@ -512,7 +512,7 @@ impl Engine {
         let stalled: Vec<i32> = self
             .brokers
             .values()
-            .filter(|broker| broker.is_silent(now, STALL_CHECK))
+            .filter(|broker| broker.is_silent(now))
             .map(|broker| broker.id)
             .collect();
         if !stalled.is_empty() {

@@ -3,10 +3,10 @@
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::broker::{Link, Lost};
+use super::Engine;
+use super::broker::{Link, Subject};
 use super::drain::{Outstanding, StepRequest};
 use super::questions::{Answer, Said};
-use super::{Engine, STALL_CHECK};
 use crate::error::{Class, Error, ErrorCode};
 use crate::network::{OutgoingRequest, RequestId};
 use crate::protocol::ProtocolError;
@@ -22,20 +22,12 @@ impl Engine {
             },
             Destination::Node(node) => node,
         };
-        let broker = self.brokers.get(&node);
-        let may_connect = broker.is_some_and(|broker| broker.may_connect(now));
-        match broker.map(|broker| &broker.link) {
-            Some(Link::Ready { .. }) => {}
-            Some(Link::Connecting { .. })
-                if !broker.is_some_and(|broker| broker.is_silent(now, STALL_CHECK)) =>
-            {
-                return;
-            }
-            Some(_) if may_connect => return self.connect(node, now),
+        match self.brokers.get(&node) {
+            Some(broker) if broker.is_ready() => {}
+            Some(broker) if broker.is_connecting() && !broker.is_silent(now) => return,
+            Some(broker) if broker.may_connect(now) => return self.connect(node, now),
             // Gone or not to be reached: another may coordinate by now.
-            Some(Link::Connecting { .. } | Link::Backoff { .. } | Link::Idle) | None => {
-                return self.again(step, ErrorCode::NETWORK_EXCEPTION, true, now);
-            }
+            Some(_) | None => return self.again(step, ErrorCode::NETWORK_EXCEPTION, true, now),
         }
         match self.send_step(step, node, now) {
             Ok(Some(id)) => self.transactor.asked(id, step),
@@ -108,7 +100,7 @@ impl Engine {
         };
         self.transactor.answered(id);
         let broker = request.broker();
-        self.note_success(broker, Lost::Work);
+        self.note_success(broker, Subject::Work);
         self.throttle(broker, answer.throttle_ms, now);
         self.on_answer(step, broker, answer, now);
         Ok(())
@@ -153,7 +145,7 @@ impl Engine {
         else {
             return;
         };
-        self.note_success(request.broker(), Lost::Work);
+        self.note_success(request.broker(), Subject::Work);
         self.throttle(request.broker(), answer.throttle_ms, now);
         let (ErrorCode::OK, Said::Coordinator { node, host, port }) = (answer.code, answer.said)
         else {

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use tokio::time::Instant;
 
-use super::broker::Link;
+use super::broker::{Link, Subject};
 use super::track::Flight;
 use super::{Engine, Timer};
 use crate::accumulator::Batch;
@@ -77,6 +77,13 @@ impl Outstanding {
             Outstanding::Produce(request) => request.conn,
             Outstanding::Metadata(question) => question.conn,
             Outstanding::Step(request) => request.conn,
+        }
+    }
+
+    pub fn subject(&self) -> Subject {
+        match self {
+            Outstanding::Produce(_) | Outstanding::Step(_) => Subject::Work,
+            Outstanding::Metadata(_) => Subject::Metadata,
         }
     }
 

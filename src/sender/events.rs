@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use tokio::time::Instant;
 
 use super::answer::Refusal;
-use super::broker::{Broker, FIRST_BOOTSTRAP_ID, Link, Lost};
+use super::broker::{Broker, FIRST_BOOTSTRAP_ID, Link, Subject};
 use super::drain::Outstanding;
 use super::{Engine, Timer};
 use crate::completion::LogLevel;
@@ -144,18 +144,12 @@ impl Engine {
                 .log
                 .log(LogLevel::Warning, || reason.to_string());
         }
-        let lost = unanswered
-            .iter()
-            .map(|(id, _)| match self.requests.get(id) {
-                Some(Outstanding::Produce(_) | Outstanding::Step(_)) => Lost::Work,
-                Some(Outstanding::Metadata(_)) | None => Lost::Metadata,
-            });
-        let lost = lost.max().unwrap_or(Lost::Nothing);
+        let subject = |(id, _): &(RequestId, _)| {
+            let request = self.requests.get(id);
+            request.map_or(Subject::Metadata, Outstanding::subject)
+        };
+        let lost = unanswered.iter().map(subject).max().filter(|_| was_ready);
         if let (true, Some(broker)) = (current, id.and_then(|id| self.brokers.get_mut(&id))) {
-            let lost = match was_ready {
-                true => lost,
-                false => Lost::Nothing,
-            };
             broker.note_closed(now, lost, reason.is_silent(), &self.rng);
             if let Link::Backoff { until } = broker.link {
                 let id = broker.id;
@@ -255,10 +249,7 @@ impl Engine {
 
     /// Tells once when no broker can be reached any more.
     fn check_all_down(&mut self) {
-        let up = self
-            .brokers
-            .values()
-            .any(|broker| !matches!(broker.link, Link::Backoff { .. }));
+        let up = self.brokers.values().any(|broker| !broker.is_backing_off());
         if up || std::mem::replace(&mut self.all_down, true) {
             return;
         }
@@ -309,7 +300,7 @@ impl Engine {
             Some(broker) => {
                 broker.address = address;
                 // Dropping the handle closes the old connection; its requests come back as lost.
-                if !matches!(broker.link, Link::Backoff { .. }) {
+                if !broker.is_backing_off() {
                     broker.link = Link::Idle;
                     broker.waiting_since = None;
                     broker.in_flight = 0;

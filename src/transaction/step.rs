@@ -489,7 +489,7 @@ impl Transactor {
 
     /// The step failed, and with it the transaction.
     pub fn step_failed(&mut self, step: Step) {
-        self.succeeded();
+        self.settled();
         if step == Step::AddPartitions {
             self.adding.clear();
         }
@@ -503,8 +503,13 @@ impl Transactor {
         }
     }
 
-    fn succeeded(&mut self) {
+    /// Nothing that was announced is in doubt any more.
+    fn settled(&mut self) {
+        self.succeeded();
         self.in_doubt = false;
+    }
+
+    fn succeeded(&mut self) {
         self.backoff.reset();
         self.concurrent.reset();
         self.not_before = None;
@@ -512,9 +517,7 @@ impl Transactor {
 
     pub fn found(&mut self, step: Step, node: i32) {
         // Whether an announcement arrived is no clearer for knowing whom to ask.
-        let in_doubt = self.in_doubt;
         self.succeeded();
-        self.in_doubt = in_doubt;
         match step {
             Step::FindGroup => self.group_coordinator = Some(node),
             _ => self.coordinator = Some(node),
@@ -522,7 +525,7 @@ impl Transactor {
     }
 
     pub fn initialised(&mut self, identity: Identity) {
-        self.succeeded();
+        self.settled();
         self.identity = Some(identity);
         self.wants_identity = false;
         self.wants_bump = false;
@@ -539,13 +542,13 @@ impl Transactor {
 
     /// Partitions that may send now.
     pub fn added(&mut self) -> Vec<usize> {
-        self.succeeded();
+        self.settled();
         self.started = true;
         std::mem::take(&mut self.adding)
     }
 
     pub fn added_offsets(&mut self) {
-        self.succeeded();
+        self.settled();
         self.started = true;
         self.offsets_added = true;
         if self.is_aborting() {
@@ -554,7 +557,7 @@ impl Transactor {
     }
 
     pub fn committed_offsets(&mut self) {
-        self.succeeded();
+        self.settled();
         self.started = true;
         // An abort may have taken over meanwhile.
         if self.offsets.take().is_some() {
@@ -564,7 +567,7 @@ impl Transactor {
 
     /// The transaction has ended; the coordinator may have given the identity for the next.
     pub fn ended(&mut self, next: Option<Identity>) {
-        self.succeeded();
+        self.settled();
         if let Some(identity) = next {
             self.identity = Some(identity);
             self.wants_bump = false;
