@@ -23,7 +23,7 @@ use kprod::protocol::txn_offset_commit::{
 };
 use kprod::protocol::{Message, Uuid};
 use support::kafka::{KafkaCluster, Options, Version};
-use support::peer::{Peer, batch};
+use support::peer::{Peer, batch, produce};
 use support::wait_for;
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -142,19 +142,9 @@ impl Judge {
 
     /// Sends a record in the producer's next sequence, in a transaction or not; the sequence moves on with success.
     fn produce(&mut self, version: i16, of: &mut Producer, partition: i32, transactional: bool) {
-        let request = ProduceRequest {
-            transactional_id: transactional.then(|| of.name.clone()),
-            acks: -1,
-            timeout_ms: 10_000,
-            topics: vec![TopicProduceData {
-                name: TOPIC.into(),
-                topic_id: Uuid::ZERO,
-                partitions: vec![PartitionProduceData {
-                    index: partition,
-                    records: Some(batch(of.id, of.epoch, of.sequence, 1, transactional)),
-                }],
-            }],
-        };
+        let records = batch(of.id, of.epoch, of.sequence, 1, transactional);
+        let name = transactional.then(|| of.name.clone());
+        let request = produce(TOPIC, partition, records, name);
         let code = |a: &ProduceResponse| a.topics[0].partitions[0].error_code;
         let answer: ProduceResponse = self.settle(code, |judge| judge.ask(version, &request));
         let answer = &answer.topics[0].partitions[0];

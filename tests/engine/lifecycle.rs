@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use kprod::completion::{Persistence, Report, ReportKind};
 use kprod::error::ErrorCode;
-use kprod::mock::{BrokerState, Fault};
-use kprod::producer::{Callbacks, Purge, Record, Timeout, TopicRef};
+use kprod::mock::{BrokerState, Fault, MockServer};
+use kprod::producer::{Callbacks, Producer, Purge, Record, Timeout, TopicRef};
 use kprod::protocol::ApiKey;
 
 use crate::support::{Bed, LONG, cluster, ok, producer, record, until};
@@ -234,23 +234,30 @@ fn only_the_first_close_can_be_asynchronous() {
     assert_eq!(end, Err(ErrorCode::CLOSED));
 }
 
-/// A callback that takes its time holds up those who wait for it, for as long as each of them wants to wait.
-#[test]
-fn a_close_does_not_wait_for_another_thread_that_closes() {
-    let (entered, wait_entered) = mpsc::channel();
-    let (open, gate) = mpsc::channel::<()>();
-    let gate = Mutex::new(gate);
+/// A producer that reports its one record to `callback`, and the cluster that it goes to.
+fn reporting_to(callback: impl Fn() + Send + Sync + 'static) -> (MockServer, Producer) {
     let callbacks = Callbacks {
-        delivery: Some(Arc::new(move |_: &[Report]| {
-            entered.send(()).unwrap();
-            gate.lock().unwrap().recv().unwrap();
-        })),
+        delivery: Some(Arc::new(move |_: &[Report]| callback())),
         ..Callbacks::default()
     };
     let server = cluster(1);
     server.handle().create_topic("t", 1);
     let producer = producer(&server, &[], callbacks);
     producer.send(&record("t", b"v", 1)).unwrap();
+    (server, producer)
+}
+
+/// A callback that takes its time holds up those who wait for it, for as long as each of them wants to wait.
+#[test]
+fn a_close_does_not_wait_for_another_thread_that_closes() {
+    let (entered, wait_entered) = mpsc::channel();
+    let (open, gate) = mpsc::channel::<()>();
+    let gate = Mutex::new(gate);
+    let callback = move || {
+        entered.send(()).unwrap();
+        gate.lock().unwrap().recv().unwrap();
+    };
+    let (_server, producer) = reporting_to(callback);
     wait_entered.recv_timeout(LONG).unwrap();
     std::thread::scope(|scope| {
         let patient = scope.spawn(|| producer.close(Timeout::After(LONG)));
@@ -382,19 +389,13 @@ fn a_dropped_producer_waits_for_the_callback_that_runs() {
     let (entered, wait_entered) = mpsc::channel();
     let ended = Arc::new(Mutex::new(false));
     let end = ended.clone();
-    let callbacks = Callbacks {
-        delivery: Some(Arc::new(move |_: &[Report]| {
-            entered.send(()).unwrap();
-            // Longer than a destroy takes without it.
-            std::thread::sleep(Duration::from_secs(6));
-            *end.lock().unwrap() = true;
-        })),
-        ..Callbacks::default()
+    let callback = move || {
+        entered.send(()).unwrap();
+        // Longer than a destroy takes without it.
+        std::thread::sleep(Duration::from_secs(6));
+        *end.lock().unwrap() = true;
     };
-    let server = cluster(1);
-    server.handle().create_topic("t", 1);
-    let producer = producer(&server, &[], callbacks);
-    producer.send(&record("t", b"v", 1)).unwrap();
+    let (_server, producer) = reporting_to(callback);
     wait_entered.recv_timeout(LONG).unwrap();
     drop(producer);
     assert!(*ended.lock().unwrap());

@@ -1,6 +1,6 @@
 //! Transactions on Kafka 4.3.1 where the feature `transaction.version` is 0: new brokers, the protocol of old ones.
 
-use crate::pool::Kind::{self, FirstProtocol};
+use crate::pool::Kind::FirstProtocol;
 use crate::transactions::*;
 
 on! { FirstProtocol =>
@@ -15,8 +15,4 @@ on! { FirstProtocol =>
     scenario_55_a_forbidden_id_is_fatal: a_forbidden_id_is_fatal,
     scenario_55_what_is_forbidden_dooms_the_transaction: what_is_forbidden_dooms_the_transaction,
     transactions_one_behind_the_other: one_behind_the_other,
-}
-
-fn members_come_go_and_die(kind: Kind) {
-    consume_transform_produce(kind, "classic");
 }

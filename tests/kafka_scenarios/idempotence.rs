@@ -1,5 +1,6 @@
 //! Scenarios 29, 38, 39 and 56: one idempotent producer on one node, whose network or topic goes, or whose numbers end.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use kprod::completion::Report;
@@ -15,6 +16,13 @@ use crate::support::wait_for;
 
 const PARTITIONS: u32 = 2;
 const IDEMPOTENT: (&str, &str) = ("enable.idempotence", "true");
+/// Small batches of a producer that waits for no answer for long.
+const IMPATIENT: [(&str, &str); 4] = [
+    IDEMPOTENT,
+    ("request.timeout.ms", "500"),
+    ("batch.size", "1000"),
+    ("linger.ms", "2"),
+];
 const REQUEST_TIMEOUT: Duration = Duration::from_millis(500);
 /// Between two records of a paced sender.
 const PACE: Duration = Duration::from_millis(5);
@@ -90,20 +98,20 @@ impl<'a> Load<'a> {
     }
 }
 
-/// Scenario 29: nothing expires, however long the network is gone, and everything is there once when it is back.
-pub fn a_long_cut_costs_nothing(kind: Kind) {
+/// A topic, and the way to it that can be cut.
+fn by_detour(kind: Kind, topic: &str) -> (Lease, Arc<Detour>) {
     let cluster = shared(kind);
-    let topic = "scenario-29";
     cluster.create_topic(topic, PARTITIONS as i32, &[]);
     let detour = Detour::before(&cluster, &[1]);
+    (cluster, detour)
+}
+
+/// Scenario 29: nothing expires, however long the network is gone, and everything is there once when it is back.
+pub fn a_long_cut_costs_nothing(kind: Kind) {
+    let topic = "scenario-29";
+    let (cluster, detour) = by_detour(kind, topic);
     let proxy = detour.proxy(cluster.address(1));
-    let settings = [
-        IDEMPOTENT,
-        ("request.timeout.ms", "500"),
-        ("batch.size", "1000"),
-        ("linger.ms", "2"),
-    ];
-    let bed = Bed::through(detour.clone(), &cluster.bootstrap(), &settings);
+    let bed = Bed::through(detour.clone(), &cluster.bootstrap(), &IMPATIENT);
     let mut load = Load::new(&bed, topic);
     load.send(200);
     all_ok(&load.settle());
@@ -126,19 +134,11 @@ pub fn a_long_cut_costs_nothing(kind: Kind) {
 
 /// Scenario 29: with a time to deliver, what is late fails; what follows is delivered, and nothing is there twice.
 pub fn what_is_late_fails_and_what_follows_is_delivered(kind: Kind) {
-    let cluster = shared(kind);
     let topic = "scenario-29-late";
-    cluster.create_topic(topic, PARTITIONS as i32, &[]);
-    let detour = Detour::before(&cluster, &[1]);
+    let (cluster, detour) = by_detour(kind, topic);
     let proxy = detour.proxy(cluster.address(1));
-    let settings = [
-        IDEMPOTENT,
-        ("request.timeout.ms", "500"),
-        ("delivery.timeout.ms", "1000"),
-        ("batch.size", "1000"),
-        ("linger.ms", "2"),
-        ("max.block.ms", "60000"),
-    ];
+    let limits = [("delivery.timeout.ms", "1000"), ("max.block.ms", "60000")];
+    let settings = [&IMPATIENT[..], &limits].concat();
     let bed = Bed::through(detour.clone(), &cluster.bootstrap(), &settings);
     let mut load = Load::new(&bed, topic);
     for written in [true, false] {

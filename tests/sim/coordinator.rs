@@ -6,10 +6,10 @@ use kprod::error::{Error, ErrorCode};
 use kprod::mock::{
     ClusterConfig, CoordinatorKind, Fault, FaultKind, KafkaVersion, TransactionState, When,
 };
-use kprod::producer::{GroupMetadata, GroupOffset, Offsets, Producer};
+use kprod::producer::Producer;
 use kprod::protocol::ApiKey;
 
-use crate::stage::{Stage, at, ms, play, play_on};
+use crate::stage::{Stage, at, ms, next_offset, play, play_on};
 
 /// Tags of calls.
 const CALL: u64 = 1 << 40;
@@ -47,23 +47,8 @@ async fn commit(stage: &Stage) -> (ErrorCode, Duration) {
 }
 
 async fn send_offsets(stage: &Stage) -> (ErrorCode, Duration) {
-    let offsets = || Offsets {
-        group: GroupMetadata {
-            group_id: "g".into(),
-            generation_id: -1,
-            member_id: String::new(),
-            group_instance_id: None,
-        },
-        offsets: vec![GroupOffset {
-            topic: "t".into(),
-            partition: 0,
-            offset: 1,
-            leader_epoch: -1,
-            metadata: None,
-        }],
-    };
     call(stage, |producer, tag| {
-        producer.send_offsets_to_transaction_async(offsets(), tag)
+        producer.send_offsets_to_transaction_async(next_offset(1), tag)
     })
     .await
 }

@@ -13,7 +13,10 @@ use kprod::config::Config;
 use kprod::error::ErrorCode;
 use kprod::mock::{ClusterConfig, Fault, MemoryNetwork, MockHandle, RequestEntry};
 use kprod::network::{BoxFuture, SocketOptions, Stream, Transport};
-use kprod::producer::{Callbacks, Environment, Producer, Record, Timeout, TopicRef};
+use kprod::producer::{
+    Callbacks, Environment, GroupMetadata, GroupOffset, Offsets, Producer, Record, Timeout,
+    TopicRef,
+};
 use kprod::protocol::ApiKey;
 use kprod::sys::Rng;
 use tokio::time::{Instant, sleep};
@@ -258,4 +261,23 @@ pub fn is_at(time: Duration, millis: u64) -> bool {
 /// Requests whose answers do not come, nor those behind them on the connection, but the work is done.
 pub fn silent(api: ApiKey) -> Fault {
     Fault::on(api).delay(Duration::from_secs(86_400))
+}
+
+/// What a consumer of group "g" has read of partition 0 of "t".
+pub fn next_offset(offset: i64) -> Offsets {
+    Offsets {
+        group: GroupMetadata {
+            group_id: "g".into(),
+            generation_id: -1,
+            member_id: String::new(),
+            group_instance_id: None,
+        },
+        offsets: vec![GroupOffset {
+            topic: "t".into(),
+            partition: 0,
+            offset,
+            leader_epoch: -1,
+            metadata: None,
+        }],
+    }
 }

@@ -12,16 +12,13 @@ use kprod::mock::{
     BrokerState, ClusterConfig, CoordinatorKind, Fault, FaultKind, KafkaVersion, MemoryNetwork,
     MockHandle, TopicConfig, When,
 };
-use kprod::producer::{
-    Callbacks, Environment, GroupMetadata, GroupOffset, Offsets, Producer, Record, Timeout,
-    TopicRef,
-};
+use kprod::producer::{Callbacks, Environment, Producer, Record, Timeout, TopicRef};
 use kprod::protocol::ApiKey;
 use kprod::sys::Rng;
 use tokio::time::{Instant, sleep};
 
 use super::plan::{millis, one_in, pick};
-use super::stage::NOW;
+use super::stage::{NOW, next_offset};
 
 const PARTITIONS: i32 = 4;
 const BROKERS: i32 = 3;
@@ -238,21 +235,7 @@ impl World {
     }
 
     async fn send_offsets(&mut self, number: usize) -> Option<ErrorCode> {
-        let offsets = Offsets {
-            group: GroupMetadata {
-                group_id: "g".into(),
-                generation_id: -1,
-                member_id: String::new(),
-                group_instance_id: None,
-            },
-            offsets: vec![GroupOffset {
-                topic: "t".into(),
-                partition: 0,
-                offset: number as i64 + 1,
-                leader_epoch: -1,
-                metadata: None,
-            }],
-        };
+        let offsets = next_offset(number as i64 + 1);
         self.call("offsets", move |producer, tag| {
             producer.send_offsets_to_transaction_async(offsets.clone(), tag)
         })

@@ -5,7 +5,8 @@ use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use kprod::protocol::{Message, RequestHeader, split_response};
+use kprod::protocol::produce::{PartitionProduceData, ProduceRequest, TopicProduceData};
+use kprod::protocol::{Message, RequestHeader, Uuid, split_response};
 use kprod::record::{Attributes, BatchHeader, Codec, frame};
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -38,6 +39,28 @@ impl Peer {
         self.stream.read_exact(&mut answer).expect("an answer");
         let (_, body) = split_response(Q::API, version, Bytes::from(answer)).expect("a header");
         A::decode(version, &body).expect("a body")
+    }
+}
+
+/// A request to write one batch, in the transaction of that id if there is one.
+pub fn produce(
+    topic: &str,
+    partition: i32,
+    records: Bytes,
+    transactional_id: Option<String>,
+) -> ProduceRequest {
+    ProduceRequest {
+        transactional_id,
+        acks: -1,
+        timeout_ms: 10_000,
+        topics: vec![TopicProduceData {
+            name: topic.into(),
+            topic_id: Uuid::ZERO,
+            partitions: vec![PartitionProduceData {
+                index: partition,
+                records: Some(records),
+            }],
+        }],
     }
 }
 

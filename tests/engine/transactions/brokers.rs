@@ -32,9 +32,7 @@ fn a_broker_that_is_away_for_a_while_costs_the_transaction_nothing() {
     for version in BOTH {
         for away in [1, 3] {
             let stage = apart(version, &QUICK);
-            stage.begin();
-            stage.send(0);
-            stage.producer.flush(WAIT).unwrap();
+            stage.begin_with(0);
             ok(&stage.reports(1)[0]);
             stage.mock().set_broker_state(away, BrokerState::Crashed);
             (1..10).for_each(|tag| stage.send(tag));
@@ -59,9 +57,7 @@ fn offsets_find_a_coordinator_that_has_moved() {
     for version in BOTH {
         let stage = apart(version, &[]);
         for round in 0..5u64 {
-            stage.begin();
-            stage.send(round);
-            stage.producer.flush(WAIT).unwrap();
+            stage.begin_with(round);
             let next = 1 + (round as i32 + 1) % 3;
             stage.mock().with(|c| {
                 c.move_coordinator(CoordinatorKind::Transaction, "me", next, Duration::ZERO);
@@ -83,9 +79,7 @@ fn offsets_wait_for_a_group_coordinator_that_is_away() {
         for another in [false, true] {
             let stage = apart(version, &QUICK);
             stage.mock().set_broker_state(2, BrokerState::Crashed);
-            stage.begin();
-            stage.send(0);
-            stage.producer.flush(WAIT).unwrap();
+            stage.begin_with(0);
             std::thread::scope(|scope| {
                 let sent = scope.spawn(|| {
                     stage
@@ -124,9 +118,7 @@ fn a_coordinator_that_nobody_is_for_a_moment_ends_nothing() {
             ("delivery.timeout.ms", "400"),
         ];
         let stage = stage(version, &settings);
-        stage.begin();
-        stage.send(0);
-        stage.producer.flush(WAIT).unwrap();
+        stage.begin_with(0);
         ok(&stage.reports(1)[0]);
         (1..=3).for_each(|broker| stage.mock().set_broker_state(broker, BrokerState::Crashed));
         stage.send(3);
@@ -140,9 +132,7 @@ fn a_coordinator_that_nobody_is_for_a_moment_ends_nothing() {
         let commit = stage.producer.commit_transaction(WAIT).unwrap_err();
         assert_eq!(commit.class, Class::Abortable, "{commit:?}");
         stage.abort();
-        stage.begin();
-        stage.send(6);
-        stage.commit();
+        stage.transact(6);
         assert_eq!(stage.committed(), [6]);
     }
 }
@@ -246,9 +236,7 @@ fn a_topic_that_was_gone_between_transactions_loses_nothing() {
 fn a_transaction_outlives_requests_that_time_out() {
     for version in BOTH {
         let stage = stage(version, &[("request.timeout.ms", "200")]);
-        stage.begin();
-        stage.send(0);
-        stage.producer.flush(WAIT).unwrap();
+        stage.begin_with(0);
         ok(&stage.reports(1)[0]);
         (1..=3).for_each(|broker| stage.mock().with(|c| c.set_round_trip(broker, LONG)));
         std::thread::scope(|scope| {

@@ -49,9 +49,7 @@ fn an_aborted_transaction_is_never_visible_and_what_was_not_sent_is_not() {
             assert_eq!(report.error, ErrorCode::ABORTED, "{report:?}");
         }
         assert_eq!(stage.committed(), [] as [u64; 0]);
-        stage.begin();
-        stage.send(9);
-        stage.commit();
+        stage.transact(9);
         assert_eq!(stage.committed(), [9]);
     }
 }
@@ -76,9 +74,7 @@ fn an_empty_transaction_costs_nothing() {
 fn an_older_instance_is_fenced_and_can_be_closed() {
     for version in BOTH {
         let stage = stage(version, &[]);
-        stage.begin();
-        stage.send(0);
-        stage.producer.flush(WAIT).unwrap();
+        stage.begin_with(0);
         let newer = another(&stage.server, &[]);
         newer.begin_transaction(WAIT).unwrap();
         send_to(&newer, 0, 1).unwrap();
@@ -102,9 +98,7 @@ fn an_older_instance_is_fenced_and_can_be_closed() {
 fn a_fenced_instance_hears_of_it_when_it_sends() {
     for version in BOTH {
         let stage = stage(version, &[]);
-        stage.begin();
-        stage.send(0);
-        stage.producer.flush(WAIT).unwrap();
+        stage.begin_with(0);
         let newer = another(&stage.server, &[]);
         newer.start(WAIT).unwrap();
         ok(&stage.reports(1)[0]);
@@ -122,9 +116,7 @@ fn a_fenced_instance_hears_of_it_when_it_sends() {
 fn a_new_instance_aborts_what_the_last_left_open() {
     for version in BOTH {
         let stage = stage(version, &[]);
-        stage.begin();
-        stage.send(0);
-        stage.producer.flush(WAIT).unwrap();
+        stage.begin_with(0);
         let Stage {
             server,
             producer: old,
@@ -132,9 +124,7 @@ fn a_new_instance_aborts_what_the_last_left_open() {
         drop(old);
         let producer = another(&server, &[]);
         let stage = Stage { server, producer };
-        stage.begin();
-        stage.send(1);
-        stage.commit();
+        stage.transact(1);
         assert_eq!(stage.committed(), [1]);
     }
 }
@@ -143,9 +133,7 @@ fn a_new_instance_aborts_what_the_last_left_open() {
 fn after_a_failed_record_commit_is_refused_and_abort_makes_it_good() {
     for version in BOTH {
         let stage = stage(version, &[]);
-        stage.begin();
-        stage.send(0);
-        stage.producer.flush(WAIT).unwrap();
+        stage.begin_with(0);
         ok(&stage.reports(1)[0]);
         stage.mock().inject(
             Fault::on(ApiKey::Produce)
@@ -168,9 +156,7 @@ fn after_a_failed_record_commit_is_refused_and_abort_makes_it_good() {
             assert!(error.message.contains("partition 1"), "{}", error.message);
         }
         stage.abort();
-        stage.begin();
-        stage.send(3);
-        stage.commit();
+        stage.transact(3);
         assert_eq!(stage.committed(), [3]);
     }
 }
@@ -268,9 +254,7 @@ fn calls_that_do_not_fit_change_nothing() {
 fn a_commit_that_timed_out_is_resumed_by_the_same_call_only() {
     for version in BOTH {
         let stage = stage(version, &[]);
-        stage.begin();
-        stage.send(0);
-        stage.producer.flush(WAIT).unwrap();
+        stage.begin_with(0);
         stage
             .mock()
             .inject(Fault::on(ApiKey::EndTxn).delay(Duration::from_millis(300)));
@@ -396,9 +380,7 @@ fn after_an_abort_with_a_record_in_doubt_sequences_begin_anew() {
                 ("delivery.timeout.ms", "400"),
             ],
         );
-        stage.begin();
-        stage.send(0);
-        stage.producer.flush(WAIT).unwrap();
+        stage.begin_with(0);
         ok(&stage.reports(1)[0]);
         stage.mock().inject(
             Fault::on(ApiKey::Produce)
@@ -410,9 +392,7 @@ fn after_an_abort_with_a_record_in_doubt_sequences_begin_anew() {
         stage.mock().clear_faults();
         stage.abort();
         for tag in [6, 9] {
-            stage.begin();
-            stage.send(tag);
-            stage.commit();
+            stage.transact(tag);
         }
         assert_eq!(stage.committed(), [6, 9]);
     }
@@ -421,9 +401,7 @@ fn after_an_abort_with_a_record_in_doubt_sequences_begin_anew() {
 fn close_aborts_an_open_transaction_and_wakes_who_waits() {
     for version in BOTH {
         let stage = stage(version, &[]);
-        stage.begin();
-        stage.send(0);
-        stage.producer.flush(WAIT).unwrap();
+        stage.begin_with(0);
         assert_eq!(stage.state(), TransactionState::Ongoing);
         stage.producer.close(WAIT).unwrap();
         until("it is aborted", || {
@@ -463,9 +441,7 @@ fn a_close_ends_a_commit_that_waits() {
 fn a_sequence_that_breaks_within_a_transaction_aborts_it() {
     for version in BOTH {
         let stage = stage(version, &[]);
-        stage.begin();
-        stage.send(0);
-        stage.producer.flush(WAIT).unwrap();
+        stage.begin_with(0);
         ok(&stage.reports(1)[0]);
         stage.mock().inject(
             Fault::on(ApiKey::Produce)

@@ -26,9 +26,7 @@ fn a_lost_answer_to_the_commit_does_not_change_its_outcome() {
                 .inject(Fault::on(ApiKey::EndTxn).kind(FaultKind::Disconnect(side)));
             stage.commit();
             assert_eq!(stage.committed(), [0]);
-            stage.begin();
-            stage.send(1);
-            stage.commit();
+            stage.transact(1);
             assert_eq!(stage.committed(), [0, 1]);
         }
     }
@@ -39,9 +37,7 @@ fn a_coordinator_that_moves_is_found_again() {
     for version in BOTH {
         let stage = stage(version, &[]);
         for round in 0..6u64 {
-            stage.begin();
-            stage.send(round);
-            stage.producer.flush(WAIT).unwrap();
+            stage.begin_with(round);
             stage.mock().with(|c| {
                 let broker = 1 + (round % 3) as i32;
                 c.move_coordinator(
@@ -211,9 +207,7 @@ fn errors_of_the_coordinator_are_abortable_or_fatal_as_documented() {
 #[test]
 fn an_abort_that_can_only_be_aborted_is_fatal() {
     let stage = stage(2, &[]);
-    stage.begin();
-    stage.send(0);
-    stage.producer.flush(WAIT).unwrap();
+    stage.begin_with(0);
     stage
         .mock()
         .inject(Fault::on(ApiKey::EndTxn).error(ErrorCode::TRANSACTION_ABORTABLE));
@@ -237,9 +231,7 @@ fn a_missing_permission_shows_at_the_start_and_may_be_given() {
     );
     let begin = stage.producer.begin_transaction(WAIT).unwrap_err();
     assert_eq!(begin.code, ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
-    stage.begin();
-    stage.send(0);
-    stage.commit();
+    stage.transact(0);
 }
 #[test]
 fn a_transaction_timeout_above_the_brokers_limit_shows_at_the_start() {
@@ -255,9 +247,7 @@ fn a_transaction_timeout_above_the_brokers_limit_shows_at_the_start() {
 fn a_transaction_that_the_coordinator_timed_out_is_over() {
     for version in BOTH {
         let stage = stage(version, &[]);
-        stage.begin();
-        stage.send(0);
-        stage.producer.flush(WAIT).unwrap();
+        stage.begin_with(0);
         stage.mock().with(|c| c.time_out_transaction("me"));
         let error = stage.producer.commit_transaction(WAIT).unwrap_err();
         assert_ne!(error.class, Class::Retriable, "{error:?}");
@@ -277,9 +267,7 @@ fn the_protocol_may_change_while_the_producer_runs() {
         let stage = stage(from, &[]);
         let mut tag = 0;
         let mut round = |stage: &Stage| {
-            stage.begin();
-            stage.send(tag);
-            stage.commit();
+            stage.transact(tag);
             tag += 1;
         };
         (0..3).for_each(|_| round(&stage));
@@ -306,9 +294,7 @@ fn the_next_transaction_waits_for_the_end_of_the_last() {
             .mock()
             .with(|c| c.set_marker_delay(Duration::from_millis(60)));
         for tag in 0..5 {
-            stage.begin();
-            stage.send(tag);
-            stage.commit();
+            stage.transact(tag);
         }
         until("all are visible", || stage.committed() == [0, 1, 2, 3, 4]);
     }

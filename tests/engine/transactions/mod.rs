@@ -59,6 +59,20 @@ impl Stage {
         self.producer.begin_transaction(WAIT).unwrap();
     }
 
+    /// Begins a transaction whose first record has its outcome.
+    pub(super) fn begin_with(&self, tag: u64) {
+        self.begin();
+        self.send(tag);
+        self.producer.flush(WAIT).unwrap();
+    }
+
+    /// A transaction of one record.
+    pub(super) fn transact(&self, tag: u64) {
+        self.begin();
+        self.send(tag);
+        self.commit();
+    }
+
     pub(super) fn commit(&self) {
         self.producer.commit_transaction(WAIT).unwrap();
     }

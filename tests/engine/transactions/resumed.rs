@@ -49,9 +49,7 @@ impl Call {
         if self == Call::Begin {
             return;
         }
-        stage.begin();
-        stage.send(tag);
-        stage.producer.flush(WAIT).unwrap();
+        stage.begin_with(tag);
         ok(&stage.reports(1)[0]);
     }
 }
@@ -97,9 +95,7 @@ fn every_call_that_timed_out_is_resumed_by_itself_only() {
                 _ => false,
             };
             if !goes_on {
-                stage.begin();
-                stage.send(3);
-                stage.commit();
+                stage.transact(3);
             }
             let expected: &[u64] = match call {
                 Call::SendOffsets | Call::Commit => &[0, 3],
@@ -210,9 +206,7 @@ fn a_start_that_timed_out_is_made_again_and_again() {
 fn an_abort_that_waits_for_a_new_identity_is_resumed() {
     for version in BOTH {
         let stage = stage(version, &[]);
-        stage.begin();
-        stage.send(0);
-        stage.producer.flush(WAIT).unwrap();
+        stage.begin_with(0);
         ok(&stage.reports(1)[0]);
         stage.mock().inject(
             Fault::on(ApiKey::Produce)
@@ -232,9 +226,7 @@ fn an_abort_that_waits_for_a_new_identity_is_resumed() {
             (ErrorCode::TIMED_OUT, Class::Retriable)
         );
         stage.abort();
-        stage.begin();
-        stage.send(6);
-        stage.commit();
+        stage.transact(6);
         assert_eq!(stage.committed(), [6]);
     }
 }

@@ -14,9 +14,7 @@ use super::{BOTH, Stage, WAIT, another, offsets, send_to, stage};
 /// A transaction with a record that is written and offsets that are sent.
 fn open(version: i16, settings: &[(&str, &str)]) -> Stage {
     let stage = stage(version, settings);
-    stage.begin();
-    stage.send(0);
-    stage.producer.flush(WAIT).unwrap();
+    stage.begin_with(0);
     ok(&stage.reports(1)[0]);
     let sent = stage
         .producer
@@ -57,9 +55,7 @@ fn errors_that_pass_are_outlasted_at_every_step() {
         for (api, code) in errors {
             stage.mock().inject(Fault::on(api).error(code));
         }
-        stage.begin();
-        stage.send(0);
-        stage.producer.flush(WAIT).unwrap();
+        stage.begin_with(0);
         ok(&stage.reports(1)[0]);
         stage
             .mock()
@@ -222,9 +218,7 @@ fn after_a_failed_step_every_other_call_is_refused_until_the_abort() {
                 stage.reports(1);
             }
         }
-        stage.begin();
-        stage.send(30);
-        stage.commit();
+        stage.transact(30);
         assert_eq!(stage.committed(), [30]);
     }
 }
@@ -255,9 +249,7 @@ fn offsets_without_records_are_committed_or_not() {
                 true => until("the offset is there", || committed() == Some(7)),
                 false => assert_eq!(committed(), None),
             }
-            stage.begin();
-            stage.send(0);
-            stage.commit();
+            stage.transact(0);
             assert_eq!(stage.committed(), [0]);
         }
     }
@@ -336,9 +328,7 @@ fn an_abort_that_hears_of_a_newer_instance_is_fatal() {
 fn a_batch_out_of_order_behind_refused_ones_changes_no_epoch() {
     for version in BOTH {
         let stage = stage(version, &[("batch.size", "0"), ("linger.ms", "0")]);
-        stage.begin();
-        stage.send(0);
-        stage.producer.flush(WAIT).unwrap();
+        stage.begin_with(0);
         ok(&stage.reports(1)[0]);
         let epoch = stage.epoch();
         let faults = [
@@ -405,9 +395,7 @@ fn a_start_without_permission_says_so() {
         stage.mock().inject(Fault::on(api).error(code));
         let error = stage.producer.start(WAIT).unwrap_err();
         assert_eq!(error.code, code, "{api}: {error:?}");
-        stage.begin();
-        stage.send(0);
-        stage.commit();
+        stage.transact(0);
     }
 }
 
@@ -439,9 +427,7 @@ fn brokers_without_transactions_are_named() {
 fn offsets_are_sent_again_after_the_backoff_only() {
     for version in BOTH {
         let stage = stage(version, &[("retry.backoff.ms", "100")]);
-        stage.begin();
-        stage.send(0);
-        stage.producer.flush(WAIT).unwrap();
+        stage.begin_with(0);
         let unavailable = Fault::on(ApiKey::TxnOffsetCommit);
         stage.mock().inject(
             unavailable

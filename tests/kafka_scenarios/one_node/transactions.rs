@@ -1,6 +1,6 @@
 //! Transactions with the protocol of Kafka 4.
 
-use crate::pool::Kind::{self, OneNode};
+use crate::pool::Kind::OneNode;
 use crate::transactions::*;
 
 on! { OneNode =>
@@ -17,12 +17,4 @@ on! { OneNode =>
     scenario_55_a_forbidden_id_is_fatal: a_forbidden_id_is_fatal,
     scenario_55_what_is_forbidden_dooms_the_transaction: what_is_forbidden_dooms_the_transaction,
     transactions_one_behind_the_other: one_behind_the_other,
-}
-
-fn members_come_go_and_die(kind: Kind) {
-    consume_transform_produce(kind, "classic");
-}
-
-fn members_of_the_new_protocol(kind: Kind) {
-    consume_transform_produce(kind, "consumer");
 }

@@ -1,16 +1,13 @@
 //! Scenario 41: a partition's sequence breaks while a batch of another may be in the log, or not.
 
-use kprod::protocol::Uuid;
-use kprod::protocol::produce::{
-    PartitionProduceData, ProduceRequest, ProduceResponse, TopicProduceData,
-};
+use kprod::protocol::produce::ProduceResponse;
 
 use crate::bed::{Bed, LONG, all_ok, ok, record_at};
 use crate::detour::Detour;
 use crate::ledger::Ledger;
 use crate::pool::{Kind, Lease, shared};
 use crate::support::consumer::Isolation;
-use crate::support::peer::{Peer, batch};
+use crate::support::peer::{Peer, batch, produce};
 use crate::support::wait_for;
 
 const TOPIC: &str = "scenario-41";
@@ -21,19 +18,7 @@ fn take_place(cluster: &Lease, partition: i32, leader: i32) {
     let last = last.last().expect("the producer's batch");
     let next = last.base_sequence + last.count;
     let records = batch(last.producer_id, last.producer_epoch, next, 2, false);
-    let request = ProduceRequest {
-        transactional_id: None,
-        acks: -1,
-        timeout_ms: 10_000,
-        topics: vec![TopicProduceData {
-            name: TOPIC.into(),
-            topic_id: Uuid::ZERO,
-            partitions: vec![PartitionProduceData {
-                index: partition,
-                records: Some(records),
-            }],
-        }],
-    };
+    let request = produce(TOPIC, partition, records, None);
     let answer: ProduceResponse = Peer::connect(cluster.address(leader)).ask(8, &request);
     assert_eq!(answer.topics[0].partitions[0].error_code, 0);
 }

@@ -195,8 +195,16 @@ fn failed(error: &Error) -> End {
     End::Failed
 }
 
+pub fn members_come_go_and_die(kind: Kind) {
+    consume_transform_produce(kind, "classic");
+}
+
+pub fn members_of_the_new_protocol(kind: Kind) {
+    consume_transform_produce(kind, "consumer");
+}
+
 /// All of the input is in the output once and in order, and the group has read all of it.
-pub fn consume_transform_produce(kind: Kind, protocol: &str) {
+fn consume_transform_produce(kind: Kind, protocol: &str) {
     let cluster = shared(kind);
     let group = format!("transactions-47-{protocol}");
     let (input, output) = (format!("{group}-in"), format!("{group}-out"));
