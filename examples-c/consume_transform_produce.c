@@ -130,13 +130,26 @@ static int finish(struct loop *loop, int commit)
     return committed;
 }
 
-/* After an abort the records are read again: an assignment begins at the committed offsets. */
+/* After an abort the records are read again, from the committed offsets on. An assignment that is lost, to a session
+ * that was over, say, is not touched: the next one begins there by itself. */
 static void rewind_consumer(rd_kafka_t *consumer)
 {
     rd_kafka_topic_partition_list_t *mine = NULL;
-    if (rd_kafka_assignment(consumer, &mine) || rd_kafka_assign(consumer, mine))
+    int good = !rd_kafka_assignment(consumer, &mine) && !rd_kafka_committed(consumer, mine, WAIT_MS);
+    for (int i = 0; good && i < mine->cnt; i++)
+        if (mine->elems[i].offset < 0)
+            mine->elems[i].offset = RD_KAFKA_OFFSET_BEGINNING;
+    if (good) {
+        rd_kafka_error_t *failed = rd_kafka_seek_partitions(consumer, mine, WAIT_MS);
+        good = failed == NULL;
+        rd_kafka_error_destroy(failed);
+    }
+    for (int i = 0; good && i < mine->cnt; i++)
+        good = mine->elems[i].err == RD_KAFKA_RESP_ERR_NO_ERROR;
+    if (!good && !rd_kafka_assignment_lost(consumer))
         die("abort", "the consumer does not go back");
-    rd_kafka_topic_partition_list_destroy(mine);
+    if (mine != NULL)
+        rd_kafka_topic_partition_list_destroy(mine);
 }
 
 /* Called within rd_kafka_consumer_poll and rd_kafka_consumer_close. Another instance may get the partitions as soon as
