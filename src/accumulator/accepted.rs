@@ -1,5 +1,6 @@
 //! Records that were accepted and not yet reported: the promise of exactly one report, as a value.
 
+use std::collections::TryReserveError;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
@@ -83,11 +84,11 @@ impl Accepted {
         self.metas.capacity() - self.metas.len()
     }
 
-    pub fn reserve_exact(&mut self, records: usize) {
+    pub fn reserve_exact(&mut self, records: usize) -> Result<(), TryReserveError> {
         if self.metas.capacity() == 0 {
             self.metas = self.hub.take_metas(records);
         }
-        self.metas.reserve_exact(records);
+        self.metas.try_reserve_exact(records)
     }
 
     #[inline]

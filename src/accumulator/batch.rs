@@ -1,5 +1,6 @@
 //! A batch on its way: open (records are encoded into it), closed, sealed, framed.
 
+use std::collections::TryReserveError;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -283,10 +284,12 @@ impl Batch {
     }
 
     /// Gives the batch a further buffer of what was reserved for it, of which one record needs `least`.
-    pub fn grow(&mut self, mut reserved: Reservation, least: usize) {
+    /// Where the system has no memory for it, the batch is as it was.
+    pub fn grow(&mut self, mut reserved: Reservation, least: usize) -> Result<(), TryReserveError> {
         if least == META_STEP * META_BYTES {
-            self.accepted.reserve_exact(reserved.bytes() / META_BYTES);
-            return self.reserved.merge(reserved);
+            self.accepted.reserve_exact(reserved.bytes() / META_BYTES)?;
+            self.reserved.merge(reserved);
+            return Ok(());
         }
         if self.accepted.room() == 0 {
             // Guess from the records so far how many more the new buffer will hold.
@@ -297,27 +300,35 @@ impl Batch {
             let fits = reserved.bytes() / (mean + META_BYTES).max(1);
             let spare = (reserved.bytes().saturating_sub(least)) / META_BYTES + META_STEP;
             let records = fits.max(META_STEP).min(spare);
-            self.accepted.reserve_exact(records);
+            self.accepted.reserve_exact(records)?;
             self.reserved.merge(reserved.split(records * META_BYTES));
         }
         // A buffer with room enough stays the last; only metadata was short.
         if self.tail.capacity() - self.tail.len() < reserved.bytes() {
+            let buffer = reserved.buffer()?;
             self.keep_tail();
-            self.tail = reserved.buffer();
+            self.tail = buffer;
             self.tail_reserved = reserved;
         } else {
             self.reserved.merge(reserved);
         }
+        Ok(())
     }
 
     /// Gives an empty batch all that is expected to be needed: `records` records in `reserved` bytes.
-    pub fn grow_for(&mut self, mut reserved: Reservation, least: usize, records: usize) {
+    pub fn grow_for(
+        &mut self,
+        mut reserved: Reservation,
+        least: usize,
+        records: usize,
+    ) -> Result<(), TryReserveError> {
         let spare = reserved.bytes().saturating_sub(least) / META_BYTES;
         let records = records.clamp(META_STEP, spare.max(META_STEP));
-        self.accepted.reserve_exact(records);
+        self.accepted.reserve_exact(records)?;
         self.reserved.merge(reserved.split(records * META_BYTES));
-        self.tail = reserved.buffer();
+        self.tail = reserved.buffer()?;
         self.tail_reserved = reserved;
+        Ok(())
     }
 
     /// Puts the buffer in progress behind the filled ones.

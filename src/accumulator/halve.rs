@@ -1,22 +1,27 @@
 //! Cutting a batch in two.
 
+use std::collections::TryReserveError;
 use std::sync::Arc;
 
-use super::accepted::Accepted;
 use super::batch::{BATCH_OVERHEAD, Batch, NoRoom};
 use super::memory::Memory;
-use crate::completion::RecordMeta;
 use crate::record::encode::{Header, Payload};
 use crate::record::reader::{RawBatch, Record};
 
 type Halves = (Box<Batch>, Box<Batch>);
+
+const NO_MEMORY: &str = "there is no memory for its halves";
 
 impl Batch {
     /// Two batches with the same records, or the batch and why not.
     pub fn halve(mut self, memory: &Arc<Memory>) -> Result<Halves, (Box<Batch>, String)> {
         let blob = match self.frame() {
             Some((header, sealed)) => {
-                let mut blob = header.to_vec();
+                let mut blob = Vec::new();
+                if blob.try_reserve_exact(header.len() + sealed.len()).is_err() {
+                    return Err((Box::new(self), NO_MEMORY.to_owned()));
+                }
+                blob.extend_from_slice(&header);
                 sealed
                     .parts()
                     .iter()
@@ -40,35 +45,36 @@ impl Batch {
             Err(error) => return Err((Box::new(self), error)),
         };
         let middle = records.len() / 2;
-        let (created, number, first, attempts) =
-            (self.created, self.number, self.first, self.attempts.clone());
-        let (mut accepted, _) = self.into_parts();
-        let rest = accepted.split_off(middle);
-        let build = |accepted: Accepted, records: &[Record<'_>], first: u32| {
-            let own = memory.reserve_over(BATCH_OVERHEAD);
-            let mut batch = Batch::encoded(number, accepted, records, own, memory);
+        let (created, first, attempts) = (self.created, self.first, self.attempts.clone());
+        let build = |records: std::ops::Range<usize>, all: &[Record<'_>]| {
+            let mut batch = self.encoded_part(all, records.clone(), memory)?;
             batch.created = created;
-            batch.first = first;
+            batch.first = first + records.start as u32;
             batch.attempts = attempts.clone();
-            batch
+            Ok::<_, TryReserveError>(batch)
         };
-        let front = build(accepted, &records[..middle], first);
-        let back = build(rest, &records[middle..], first + middle as u32);
+        let halves = build(0..middle, &records)
+            .and_then(|front| Ok((front, build(middle..records.len(), &records)?)));
+        let Ok((mut front, mut back)) = halves else {
+            return Err((Box::new(self), NO_MEMORY.to_owned()));
+        };
+        let (mut accepted, _) = self.into_parts();
+        back.accepted.settle_as(accepted.split_off(middle));
+        front.accepted.settle_as(accepted);
         Ok((front, back))
     }
 
-    /// A closed batch of records that were accepted before.
-    fn encoded(
-        number: u64,
-        accepted: Accepted,
+    /// A closed batch of some of its `records`, which owes no reports yet.
+    fn encoded_part(
+        &self,
         records: &[Record<'_>],
-        own: super::memory::Reservation,
+        part: std::ops::Range<usize>,
         memory: &Arc<Memory>,
-    ) -> Box<Batch> {
-        let metas: Vec<RecordMeta> = accepted.metas().to_vec();
-        let placeholder = accepted.empty_twin();
-        let mut batch = Batch::new(number, placeholder, own, None);
-        for (record, meta) in records.iter().zip(metas) {
+    ) -> Result<Box<Batch>, TryReserveError> {
+        let own = memory.reserve_over(BATCH_OVERHEAD);
+        let mut batch = Batch::new(self.number, self.accepted.empty_twin(), own, None);
+        let metas = &self.accepted.metas()[part.clone()];
+        for (record, &meta) in records[part].iter().zip(metas) {
             let headers: Vec<Header<'_>> = record
                 .headers
                 .iter()
@@ -86,10 +92,9 @@ impl Batch {
             while let Err((NoRoom::Memory { wanted, least }, _)) =
                 batch.try_append(&payload, meta, None, usize::MAX)
             {
-                batch.grow(memory.reserve_over(wanted.max(least)), least);
+                batch.grow(memory.reserve_over(wanted.max(least)), least)?;
             }
         }
-        batch.accepted.settle_as(accepted);
-        batch
+        Ok(batch)
     }
 }

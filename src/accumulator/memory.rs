@@ -1,6 +1,6 @@
 //! `buffer.memory`: what is reserved, who waits for it (first come, first served), and when there is room again.
 
-use std::collections::VecDeque;
+use std::collections::{TryReserveError, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -304,8 +304,8 @@ impl Reservation {
         self.memory.reservation(bytes)
     }
 
-    /// An empty buffer of this size.
-    pub fn buffer(&self) -> Vec<u8> {
+    /// An empty buffer of this size, if the system has memory for it.
+    pub fn buffer(&self) -> Result<Vec<u8>, TryReserveError> {
         self.memory.pool.take(self.bytes())
     }
 

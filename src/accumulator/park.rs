@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::choose::Choice;
 use super::memory::Reservation;
 use super::partition::{Append, AppendError, Appended};
-use super::topic::{Park, Parked, Topic, Unparked};
+use super::topic::{OwnedRecord, Park, Parked, Topic, Unparked};
 use super::{Accepted, Accumulator};
 use crate::completion::{Persistence, RecordMeta, SendCallback};
 use crate::error::ErrorCode;
@@ -31,12 +31,13 @@ impl Accumulator {
         let Some(reserved) = self.memory.try_reserve(bytes) else {
             return Err(ErrorCode::QUEUE_FULL);
         };
+        let record = OwnedRecord::copy_of(payload).map_err(|_| ErrorCode::OUT_OF_MEMORY)?;
         let parked = topic.park(|| {
             let token = self.incomplete.token();
             let index = partition.unwrap_or(-1);
             let mut accepted = Accepted::new(topic.handle, index, token, self.hub.clone());
             accepted.push(meta, callback.take());
-            Parked::record(payload, partition, accepted, reserved)
+            Parked::record(record, partition, accepted, reserved)
         });
         match parked {
             Park::Parked { first } => Ok(Some(first)),

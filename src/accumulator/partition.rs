@@ -96,6 +96,9 @@ pub enum AppendError {
     Moved,
 }
 
+/// The system refuses memory that the budget allows.
+const NO_MEMORY: AppendError = AppendError::Refused(ErrorCode::OUT_OF_MEMORY);
+
 /// One record and how it is to be appended.
 #[derive(Debug)]
 pub struct Append<'a> {
@@ -252,7 +255,7 @@ impl Partition {
             let Some(reserved) = accumulator.reserve(wanted, least, credit) else {
                 return Err(AppendError::Memory { least });
             };
-            open.grow(reserved, least);
+            open.grow(reserved, least).map_err(|_| NO_MEMORY)?;
             match open.add(append, accumulator.batch_size) {
                 Ok(()) => return Ok(()),
                 Err(NoRoom::Memory { wanted, least }) => needed = (wanted, least),
@@ -311,8 +314,10 @@ impl Partition {
             accumulator.hub.clone(),
         );
         let mut batch = Batch::new(queue.next_number, accepted, own, append.lane);
+        batch
+            .grow_for(reserved, least - BATCH_OVERHEAD, records)
+            .map_err(|_| NO_MEMORY)?;
         queue.next_number += 1;
-        batch.grow_for(reserved, least - BATCH_OVERHEAD, records);
         Ok(batch)
     }
 

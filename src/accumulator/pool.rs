@@ -1,5 +1,7 @@
 //! Buffers of batches, kept to be used again: an allocator would give them back to the system and ask anew.
 
+use std::collections::TryReserveError;
+
 use parking_lot::Mutex;
 
 /// Smaller buffers are the allocator's business, larger ones are rare.
@@ -26,8 +28,8 @@ impl Pool {
         }
     }
 
-    /// An empty buffer of at least `bytes`, and of not much more.
-    pub fn take(&self, bytes: usize) -> Vec<u8> {
+    /// An empty buffer of at least `bytes`, and of not much more; an error where the system has no memory for it.
+    pub fn take(&self, bytes: usize) -> Result<Vec<u8>, TryReserveError> {
         if KEPT_SIZES.contains(&bytes) {
             let mut state = self.state.lock();
             // The last one returned is the one most likely to fit, and to be in the cache.
@@ -35,10 +37,12 @@ impl Pool {
             let fits = |buffer: &mut Vec<u8>| sizes.contains(&buffer.capacity());
             if let Some(buffer) = state.buffers.pop_if(fits) {
                 state.bytes -= buffer.capacity();
-                return buffer;
+                return Ok(buffer);
             }
         }
-        Vec::with_capacity(bytes)
+        let mut buffer = Vec::new();
+        buffer.try_reserve_exact(bytes)?;
+        Ok(buffer)
     }
 
     pub fn give_back(&self, mut buffer: Vec<u8>) {
@@ -61,15 +65,21 @@ mod tests {
     #[test]
     fn a_buffer_comes_back_if_it_fits() {
         let pool = Pool::new(100_000);
-        let mut buffer = pool.take(16_000);
+        let mut buffer = pool.take(16_000).expect("memory");
         buffer.push(1);
         let address = buffer.as_ptr();
         pool.give_back(buffer);
-        let larger = pool.take(64_000);
+        let larger = pool.take(64_000).expect("memory");
         assert_ne!(larger.as_ptr(), address);
-        let again = pool.take(15_500);
+        let again = pool.take(15_500).expect("memory");
         assert_eq!(again.as_ptr(), address);
         assert!(again.is_empty());
+    }
+
+    #[test]
+    fn a_buffer_that_nobody_has_memory_for_is_an_error() {
+        let pool = Pool::new(100_000);
+        assert!(pool.take(isize::MAX as usize).is_err());
     }
 
     #[test]

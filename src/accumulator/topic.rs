@@ -1,6 +1,6 @@
 //! A topic as senders see it: its partitions once they are known, the parked records until then.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, TryReserveError, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 
@@ -84,7 +84,7 @@ pub enum Unparked {
 pub struct OwnedRecord {
     key: Option<Box<[u8]>>,
     value: Option<Box<[u8]>>,
-    headers: Box<[OwnedHeader]>,
+    headers: Vec<OwnedHeader>,
 }
 
 type OwnedHeader = (Box<[u8]>, Option<Box<[u8]>>);
@@ -360,20 +360,11 @@ impl Topic {
 
 impl Parked {
     pub fn record(
-        payload: &Payload<'_>,
+        record: OwnedRecord,
         partition: Option<i32>,
         accepted: Accepted,
         reserved: Reservation,
     ) -> Self {
-        let record = OwnedRecord {
-            key: payload.key.map(Box::from),
-            value: payload.value.map(Box::from),
-            headers: payload
-                .headers
-                .iter()
-                .map(|header| (Box::from(header.key), header.value.map(Box::from)))
-                .collect(),
-        };
         Parked {
             created: Instant::now(),
             partition,
@@ -410,7 +401,28 @@ impl Parked {
     }
 }
 
+fn copy_of(bytes: &[u8]) -> Result<Box<[u8]>, TryReserveError> {
+    let mut copy = Vec::new();
+    copy.try_reserve_exact(bytes.len())?;
+    copy.extend_from_slice(bytes);
+    Ok(copy.into_boxed_slice())
+}
+
 impl OwnedRecord {
+    /// A copy; an error where the system has no memory for it.
+    pub fn copy_of(payload: &Payload<'_>) -> Result<Self, TryReserveError> {
+        let mut headers = Vec::new();
+        headers.try_reserve_exact(payload.headers.len())?;
+        for header in payload.headers {
+            headers.push((copy_of(header.key)?, header.value.map(copy_of).transpose()?));
+        }
+        Ok(OwnedRecord {
+            key: payload.key.map(copy_of).transpose()?,
+            value: payload.value.map(copy_of).transpose()?,
+            headers,
+        })
+    }
+
     pub fn key(&self) -> Option<&[u8]> {
         self.key.as_deref()
     }

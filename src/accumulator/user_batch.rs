@@ -168,7 +168,7 @@ impl UserBatch {
         // A record's tag is nobody's: the batch has one.
         let meta = RecordMeta { tag: 0, timestamp };
         while let Err((no_room, _)) = draft.batch.try_append(payload, meta, None, self.limit) {
-            if !self.grow(&mut draft.batch, no_room) {
+            if !self.grow(&mut draft.batch, no_room)? {
                 draft.batch.closed = true;
                 return Err(ErrorCode::BATCH_FULL);
             }
@@ -181,17 +181,19 @@ impl UserBatch {
     }
 
     /// Makes room for a record; false if the batch is full, or all of `buffer.memory` could not hold more.
-    fn grow(&self, batch: &mut Batch, no_room: NoRoom) -> bool {
+    fn grow(&self, batch: &mut Batch, no_room: NoRoom) -> Result<bool, ErrorCode> {
         let NoRoom::Memory { wanted, least } = no_room else {
-            return false;
+            return Ok(false);
         };
         let left = (self.memory.total() as usize).saturating_sub(batch.footprint());
         if least > left && batch.record_count() > 0 {
-            return false;
+            return Ok(false);
         }
         let more = wanted.min(left).max(least);
-        batch.grow(Memory::unlimited().reserve_over(more), least);
-        true
+        batch
+            .grow(Memory::unlimited().reserve_over(more), least)
+            .map_err(|_| ErrorCode::OUT_OF_MEMORY)?;
+        Ok(true)
     }
 
     /// Takes no more records.

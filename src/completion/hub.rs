@@ -152,7 +152,7 @@ impl Completions {
         first.any.store(true, Ordering::Release);
     }
 
-    /// An empty list for at least this many records' metadata.
+    /// An empty list, for at least this many records' metadata if one of about that size is kept.
     pub fn take_metas(&self, records: usize) -> Vec<RecordMeta> {
         self.queue.take_metas(records)
     }

@@ -139,13 +139,13 @@ impl ReportQueue {
         Ok(taken)
     }
 
-    /// An empty list for at least `records` entries.
+    /// An empty list, for at least `records` entries if one of about that size is kept.
     pub fn take_metas(&self, records: usize) -> Vec<RecordMeta> {
         let fits = |list: &mut Vec<RecordMeta>| {
             (records..=records.saturating_mul(2)).contains(&list.capacity())
         };
         let spare = self.spare.lock().pop_if(fits);
-        spare.unwrap_or_else(|| Vec::with_capacity(records))
+        spare.unwrap_or_default()
     }
 
     fn keep_spare(&self, entries: SmallVec<[Entry; 8]>) {

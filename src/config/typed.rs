@@ -162,6 +162,11 @@ impl Secret {
     pub fn expose(&self) -> &str {
         &self.0
     }
+
+    /// Whether a text gives it away.
+    pub fn is_in(&self, text: &str) -> bool {
+        !self.0.is_empty() && text.contains(&self.0)
+    }
 }
 
 impl fmt::Debug for Secret {
@@ -218,6 +223,18 @@ pub enum SaslSettings {
     OauthBearer {
         token: Secret,
     },
+}
+
+impl SaslSettings {
+    /// The property that holds the secret, and the secret.
+    pub fn secret(&self) -> (&'static str, &Secret) {
+        match self {
+            SaslSettings::Plain { password, .. } | SaslSettings::Scram { password, .. } => {
+                ("sasl.password", password)
+            }
+            SaslSettings::OauthBearer { token } => ("sasl.oauthbearer.token", token),
+        }
+    }
 }
 
 /// How connections to brokers are made and kept.

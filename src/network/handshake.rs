@@ -196,7 +196,7 @@ impl<'a> Handshake<'a> {
         match ErrorCode(response.error_code.into()) {
             ErrorCode::OK => {}
             ErrorCode::UNSUPPORTED_SASL_MECHANISM => {
-                let offered = printable(&response.mechanisms.join(", "));
+                let offered = presentable(sasl, &response.mechanisms.join(", "));
                 return Err(refused(
                     sasl,
                     format!("the broker offers {offered} (sasl.mechanism)"),
@@ -225,20 +225,20 @@ impl<'a> Handshake<'a> {
         if response.error_code != 0 {
             let said = response
                 .error_message
-                .as_deref()
-                .map(printable)
-                .filter(|text| !text.is_empty());
+                .filter(|text| !text.is_empty())
+                .map(|text| presentable(sasl, &text));
             let mut text = said.unwrap_or_else(|| {
                 format!(
                     "SaslAuthenticate was answered with error {}",
                     response.error_code
                 )
             });
-            if let Some(refusal) = exchange
+            let reason = exchange
                 .refusal()
-                .filter(|refusal| !text.contains(*refusal))
-            {
-                text = format!("{text}: {refusal}");
+                .map(|refusal| presentable(sasl, refusal))
+                .filter(|reason| !text.contains(reason));
+            if let Some(reason) = reason {
+                text = format!("{text}: {reason}");
             }
             return Err(refused(sasl, text));
         }
@@ -247,7 +247,7 @@ impl<'a> Handshake<'a> {
             .filter(|ms| *ms > 0);
         let step = exchange
             .answered(&response.auth_bytes)
-            .map_err(|text| refused(sasl, text))?;
+            .map_err(|text| refused(sasl, presentable(sasl, &text)))?;
         self.proceed(version, exchange, step, session.map(Duration::from_millis))
     }
 
@@ -308,6 +308,16 @@ impl<'a> Handshake<'a> {
 fn refused<'a>(sasl: impl Into<Option<&'a SaslSettings>>, message: String) -> CloseKind {
     let mechanism = sasl.into().map_or("SASL", sasl::mechanism);
     CloseKind::Authentication { mechanism, message }
+}
+
+/// A broker may say what it likes, but not the secret that it was told. Marking the place would give away what stood
+/// there where the rest of the words is well known.
+fn presentable(sasl: &SaslSettings, words: &str) -> String {
+    let (property, secret) = sasl.secret();
+    if secret.is_in(words) {
+        return format!("refused with words that are not shown, for {property} is among them");
+    }
+    printable(words)
 }
 
 fn encoded<M: Message>(message: &M, version: i16) -> Result<HandshakeRequest, CloseKind> {

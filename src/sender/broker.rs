@@ -1,6 +1,7 @@
 //! A broker as the engine sees it: its address, its connection, and the partitions that have something for it.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -45,6 +46,8 @@ pub struct Broker {
     pub address: BrokerAddress,
     pub link: Link,
     backoff: Backoff,
+    /// Why the last attempt to connect failed; none since one succeeded.
+    pub trouble: Option<Arc<str>>,
     /// A connection that was lost with answers outstanding is reopened at once, but only once in a row.
     reopened: bool,
     /// The last connection ended with work outstanding, and none has been done since.
@@ -70,6 +73,7 @@ impl Broker {
             address,
             link: Link::Idle,
             backoff,
+            trouble: None,
             reopened: false,
             spoiled: false,
             list: VecDeque::new(),

@@ -87,6 +87,7 @@ impl Engine {
                 versions: Box::new(versions),
             };
             broker.waiting_since = None;
+            broker.trouble = None;
         }
         let (id, address) = (broker.id, broker.address.clone());
         self.all_down = false;
@@ -151,6 +152,9 @@ impl Engine {
         let lost = unanswered.iter().map(subject).max().filter(|_| was_ready);
         if let (true, Some(broker)) = (current, id.and_then(|id| self.brokers.get_mut(&id))) {
             broker.note_closed(now, lost, reason.is_silent(), &self.rng);
+            if !reason.is_silent() && !was_ready {
+                broker.trouble = Some(reason.to_string().into());
+            }
             if let Link::Backoff { until } = broker.link {
                 let id = broker.id;
                 self.timers.at(until, Timer::Broker(id));

@@ -178,7 +178,11 @@ impl Engine {
                 message: Some(error.message.into()),
             };
         }
-        let trouble = self.shared.trouble().map(|error| error.message.into());
+        // Its leader's trouble before that of any other broker.
+        let of_leader = self.brokers.get(&track.leader);
+        let trouble = of_leader
+            .and_then(|broker| broker.trouble.clone())
+            .or_else(|| self.shared.trouble().map(|error| error.message.into()));
         let code = match (track.leader, &trouble) {
             (_, Some(_)) => ErrorCode::DELIVERY_TIMED_OUT,
             (-1, None) => ErrorCode::LEADER_NOT_AVAILABLE,

@@ -201,6 +201,21 @@ fn events_tell_of_a_cluster_that_is_gone_once() {
 }
 
 #[test]
+fn a_record_whose_leader_cannot_be_reached_is_reported_with_the_reason() {
+    let settings = [("request.timeout.ms", "400"), ("reconnect.backoff.ms", "5")];
+    let bed = Bed::new(2, &settings);
+    bed.mock().create_topic("t", 1);
+    bed.mock().set_leader("t", 0, 2);
+    bed.mock().set_broker_state(2, BrokerState::Crashed);
+    bed.send("t", 0);
+    let report = bed.report();
+    assert_eq!(report.error, ErrorCode::DELIVERY_TIMED_OUT);
+    let said = bed.detail(&report);
+    assert!(said.contains("after 0 attempts"), "{said}");
+    assert!(said.to_lowercase().contains("refused"), "{said}");
+}
+
+#[test]
 fn acks_0_survives_cuts_and_reports_what_it_cannot_know_as_possible() {
     let bed = Bed::new(1, &[("acks", "0"), ("reconnect.backoff.ms", "5")]);
     bed.mock().create_topic("t", 1);

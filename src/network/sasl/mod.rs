@@ -5,7 +5,6 @@ mod scram;
 pub(super) use self::scram::Derivation;
 use self::scram::Scram;
 use crate::config::{SaslSettings, ScramHash};
-use crate::network::close::printable;
 
 /// One authentication under way.
 pub(super) enum Exchange {
@@ -46,14 +45,14 @@ impl Exchange {
         }
     }
 
-    /// The broker's answer to what was sent last. The error is a text for the user.
+    /// The broker's answer to what was sent last. The error is a text for the user, with the broker's words as they came.
     pub(super) fn answered(&mut self, answer: &[u8]) -> Result<Step, String> {
         match self {
             Exchange::Plain => Ok(Step::Done),
             Exchange::OauthBearer { .. } if answer.is_empty() => Ok(Step::Done),
             Exchange::OauthBearer { refusal } => {
                 // RFC 7628: the reason comes as a challenge, which a lone 0x01 acknowledges; then comes the error.
-                match refusal.replace(printable(&String::from_utf8_lossy(answer))) {
+                match refusal.replace(String::from_utf8_lossy(answer).into_owned()) {
                     None => Ok(Step::Send(vec![1])),
                     Some(earlier) => Err(format!("the broker refused the token: {earlier}")),
                 }
@@ -72,7 +71,7 @@ impl Exchange {
         }
     }
 
-    /// What the broker said before it refused.
+    /// What the broker said before it refused, as it came.
     pub(super) fn refusal(&self) -> Option<&str> {
         match self {
             Exchange::OauthBearer { refusal } => refusal.as_deref(),

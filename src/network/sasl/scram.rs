@@ -8,7 +8,6 @@ use sha2::{Sha256, Sha512};
 
 use super::Step;
 use crate::config::{ScramHash, Secret};
-use crate::network::close::printable;
 use crate::sys;
 
 /// Fewer are too cheap to guess through (Java refuses them), more are an attack on this client's CPU.
@@ -138,7 +137,7 @@ impl Scram {
 fn server_final(message: &str, expected: &[u8]) -> Result<Step, String> {
     let first = message.split(',').next().unwrap_or_default();
     if let Some(error) = first.strip_prefix("e=") {
-        return Err(printable(error));
+        return Err(error.to_owned());
     }
     let signature = first
         .strip_prefix("v=")
@@ -162,7 +161,7 @@ impl<'a> ServerFirst<'a> {
     /// `r=nonce,s=salt,i=iterations`, in this order; extensions may follow.
     fn parse(message: &'a str) -> Result<Self, String> {
         if let Some(error) = message.strip_prefix("e=") {
-            return Err(printable(error));
+            return Err(error.to_owned());
         }
         let mut fields = message.split(',');
         let mut field = |name: &str| fields.next().and_then(|field| field.strip_prefix(name));

@@ -233,6 +233,19 @@ async fn scram_proves_both_sides() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_broker_that_repeats_the_secret_is_not_quoted() {
+    let (mut fixture, _handle, mut peer) = before_sasl(plain()).await;
+    peer.agree_on("PLAIN").await;
+    let (header, _) = peer.token().await;
+    let echo = format!("{}no such login: alice/wonder", " ".repeat(280));
+    peer.refuse_token(&header, &echo).await;
+    let (reason, _) = fixture.closed().await;
+    let said = format!("{reason} {reason:?}");
+    assert!(!said.contains("won"), "{said}");
+    assert!(said.contains("sasl.password is among them"), "{said}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn scram_with_a_wrong_password_is_refused_by_the_broker() {
     let (mut fixture, _handle, mut peer) = before_sasl(scram(ScramHash::Sha256, "blunder")).await;
     peer.agree_on("SCRAM-SHA-256").await;
