@@ -3,14 +3,18 @@
 /// Names are compared up to here; longer ones are no slip of a finger.
 const COMPARED: usize = 64;
 
-/// The candidate with the smallest edit distance; the first of equals. Case and the choice between
-/// `.`, `_` and `-` count for nothing.
+/// The candidate with the smallest edit distance, the first of equals; none where more than half of the name would have
+/// to change. Case and the choice between `.`, `_` and `-` count for nothing.
 pub(super) fn nearest<'a>(
     name: &str,
     candidates: impl Iterator<Item = &'a str>,
 ) -> Option<&'a str> {
     let name = normal(name);
-    candidates.min_by_key(|candidate| distance(&name, &normal(candidate)))
+    candidates
+        .map(|candidate| (distance(&name, &normal(candidate)), candidate))
+        .min_by_key(|(changes, _)| *changes)
+        .filter(|(changes, _)| changes * 2 <= name.len())
+        .map(|(_, candidate)| candidate)
 }
 
 fn normal(name: &str) -> Vec<char> {
@@ -67,5 +71,13 @@ mod tests {
     fn separators_and_case_do_not_count() {
         let known = ["buffer.memory", "batch.size"];
         assert_eq!(nearest("Batch_Size", known.into_iter()), Some("batch.size"));
+    }
+
+    #[test]
+    fn a_name_like_no_other_has_no_nearest_one() {
+        let known = ["acks", "batch.size"];
+        for hopeless in ["", "zzzzqqq", "x"] {
+            assert_eq!(nearest(hopeless, known.into_iter()), None, "{hopeless}");
+        }
     }
 }

@@ -75,7 +75,7 @@ pub(super) static PROPERTIES: &[Property] = &[
         Kind::Secret,
         None,
         Medium,
-        "The password of an encrypted key.",
+        "The password of an encrypted key (PKCS#8 with PBES2, as `openssl pkcs8 -topk8` writes it).",
     ),
     Property::new(
         "ssl.endpoint.identification.algorithm",

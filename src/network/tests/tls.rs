@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::config::{Pem, Secret, TlsIdentity, TlsSettings};
-use crate::error::ErrorCode;
+use crate::error::{Error, ErrorCode};
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
     KeyPair, KeyUsagePurpose, date_time_ymd,
@@ -393,19 +393,67 @@ async fn a_peer_that_never_finishes_the_handshake_runs_into_the_setup_timeout() 
     );
 }
 
-/// What is wrong with these settings.
-fn complaint(tls: TlsSettings) -> String {
+fn network(tls: TlsSettings) -> Result<Network, Error> {
     let (sender, _events) = mpsc::unbounded_channel();
     let config = NetworkConfig {
         client_id: None,
         connection: over_tls(tls),
     };
     let rng = Arc::new(crate::sys::Rng::from_seed(1));
-    let error = Network::new(config, Arc::new(TokioTransport::new()), rng, sender)
-        .err()
-        .expect("an error");
+    Network::new(config, Arc::new(TokioTransport::new()), rng, sender)
+}
+
+/// What is wrong with these settings.
+fn complaint(tls: TlsSettings) -> String {
+    let error = network(tls).err().expect("an error");
     assert_eq!(error.code, ErrorCode::INVALID_CONFIG);
     error.message
+}
+
+#[test]
+fn an_encrypted_key_is_opened_by_its_password_and_by_no_other() {
+    let authority = authority();
+    let identity = server_identity(&authority);
+    let (_, plain) = pkcs8::SecretDocument::from_pem(&identity.key).unwrap();
+    let parameters = pkcs8::pkcs5::pbes2::Parameters::generate_pbkdf2_sha256_aes256cbc(
+        2048,
+        b"saltsalt",
+        [7; 16],
+    )
+    .unwrap();
+    let encrypted = pkcs8::PrivateKeyInfoRef::try_from(plain.as_bytes())
+        .unwrap()
+        .encrypt_with_params(parameters, "hunter2")
+        .unwrap()
+        .to_pem("ENCRYPTED PRIVATE KEY", pkcs8::LineEnding::LF)
+        .unwrap();
+    let with_password = |password: &str, key: &str| TlsSettings {
+        identity: Some(TlsIdentity {
+            certificate: pem(&identity.certificate),
+            key: pem(key),
+            key_password: Some(Secret::new(password)),
+        }),
+        ..trusting(&authority.pem())
+    };
+    assert!(network(with_password("hunter2", &encrypted)).is_ok());
+    let behind_a_comment = format!("Bag Attributes\n{}trailer", encrypted.as_str());
+    assert!(network(with_password("hunter2", &behind_a_comment)).is_ok());
+    let message = complaint(with_password("hunter3", &encrypted));
+    assert!(
+        message.contains("ssl.key.password does not open"),
+        "{message}"
+    );
+    assert!(!message.contains("hunter"), "{message}");
+    let broken = encrypted.replace('M', "!");
+    assert!(complaint(with_password("hunter2", &broken)).contains("not PEM"));
+    let other = one_section("ENCRYPTED PRIVATE KEY", &[0x30, 0]);
+    assert!(complaint(with_password("hunter2", &other)).contains("openssl pkcs8"));
+}
+
+fn one_section(label: &str, bytes: &[u8]) -> String {
+    use base64::Engine;
+    let text = base64::prelude::BASE64_STANDARD.encode(bytes);
+    format!("-----BEGIN {label}-----\n{text}\n-----END {label}-----\n")
 }
 
 #[test]
@@ -435,7 +483,9 @@ fn unusable_certificates_are_refused_with_the_property_and_the_remedy() {
     assert!(with_key(&other.key).contains("does not fit"));
     assert!(with_key(&one.certificate).contains("no PRIVATE KEY section"));
     let encrypted = one.key.replace("PRIVATE KEY", "ENCRYPTED PRIVATE KEY");
-    assert!(with_key(&encrypted).contains("openssl pkcs8"));
+    assert!(with_key(&encrypted).contains("needs ssl.key.password"));
+    let traditional = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n";
+    assert!(with_key(traditional).contains("openssl pkcs8"));
     let cut = &one.key[..one.key.len() / 2];
     let message = with_key(cut);
     assert!(

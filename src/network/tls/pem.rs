@@ -3,21 +3,23 @@
 use std::borrow::Cow;
 use std::fs;
 
+use pkcs8::{EncryptedPrivateKeyInfoRef, SecretDocument, pkcs5};
 use tokio_rustls::rustls::pki_types::pem::{Error as PemError, PemObject};
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
-use crate::config::{Pem, TlsIdentity};
+use crate::config::{Pem, Secret, TlsIdentity};
 use crate::error::{Error, ErrorCode};
 
 const CHAIN: &str = "ssl.keystore.certificate.chain (ssl.certificate.location)";
 const KEY: &str = "ssl.keystore.key (ssl.key.location)";
+const OTHER_ENCRYPTION: &str = "is encrypted, but not as PKCS#8 with PBES2 and AES; convert it with `openssl pkcs8 -topk8 -v2 aes-256-cbc`";
 
 pub(super) fn identity(
     identity: &TlsIdentity,
 ) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), Error> {
     Ok((
         certificates(&identity.certificate, CHAIN)?,
-        private_key(&identity.key)?,
+        private_key(&identity.key, identity.key_password.as_ref())?,
     ))
 }
 
@@ -38,13 +40,14 @@ pub(super) fn certificates(
     }
 }
 
-fn private_key(pem: &Pem) -> Result<PrivateKeyDer<'static>, Error> {
+fn private_key(pem: &Pem, password: Option<&Secret>) -> Result<PrivateKeyDer<'static>, Error> {
     let bytes = read(pem, KEY)?;
-    if contains(&bytes, b"ENCRYPTED") {
-        return Err(unusable(
-            KEY,
-            "is encrypted; decrypt it with `openssl pkcs8 -topk8 -nocrypt`",
-        ));
+    if let Some(section) = encrypted_section(&bytes) {
+        return decrypt(section, password);
+    }
+    // OpenSSL's own form, older than PKCS#8, derives its key with MD5.
+    if contains(&bytes, b"Proc-Type: 4,ENCRYPTED") {
+        return Err(unusable(KEY, OTHER_ENCRYPTION));
     }
     match PrivateKeyDer::from_pem_slice(&bytes) {
         Ok(key) => Ok(key),
@@ -55,6 +58,35 @@ fn private_key(pem: &Pem) -> Result<PrivateKeyDer<'static>, Error> {
         }
         Err(error) => Err(unusable(KEY, describe(&error))),
     }
+}
+
+/// The text of a PKCS#8 key that a password protects, from its first line to its last.
+fn encrypted_section(bytes: &[u8]) -> Option<&str> {
+    const BEGIN: &str = "-----BEGIN ENCRYPTED PRIVATE KEY-----";
+    const END: &str = "-----END ENCRYPTED PRIVATE KEY-----";
+    let text = std::str::from_utf8(bytes).ok()?;
+    let section = &text[text.find(BEGIN)?..];
+    let end = section.find(END).map_or(section.len(), |at| at + END.len());
+    Some(&section[..end])
+}
+
+fn decrypt(section: &str, password: Option<&Secret>) -> Result<PrivateKeyDer<'static>, Error> {
+    let Some(password) = password else {
+        return Err(unusable(KEY, "is encrypted and needs ssl.key.password"));
+    };
+    let (_, der) = SecretDocument::from_pem(section)
+        .map_err(|_| unusable(KEY, "has an ENCRYPTED PRIVATE KEY section that is not PEM"))?;
+    let encrypted = EncryptedPrivateKeyInfoRef::try_from(der.as_bytes())
+        .map_err(|_| unusable(KEY, OTHER_ENCRYPTION))?;
+    let key = encrypted
+        .decrypt(password.expose())
+        .map_err(|error| match error {
+            // A wrong password shows in the padding, or else in what comes out.
+            pkcs8::Error::EncryptedPrivateKey(pkcs5::Error::DecryptFailed)
+            | pkcs8::Error::Asn1(_) => unusable("ssl.key.password", "does not open the key"),
+            _ => unusable(KEY, OTHER_ENCRYPTION),
+        })?;
+    Ok(PrivatePkcs8KeyDer::from(key.as_bytes().to_vec()).into())
 }
 
 fn read<'a>(pem: &'a Pem, property: &str) -> Result<Cow<'a, [u8]>, Error> {
