@@ -2,15 +2,16 @@
 
 use std::fs::File;
 use std::io::{ErrorKind, Read};
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use kprod::completion::{Persistence, ReportKind};
 use kprod::error::ErrorCode;
 use kprod::mock::{BrokerState, Fault};
-use kprod::producer::Timeout;
+use kprod::producer::{Callbacks, Timeout};
 use kprod::protocol::ApiKey;
 
-use crate::support::{Bed, LONG, ok, record, until};
+use crate::support::{Bed, LONG, cluster, ok, producer, record, until};
 
 #[test]
 fn an_interrupt_ends_a_poll_that_waits_or_the_next_one() {
@@ -202,12 +203,35 @@ fn events_tell_of_a_cluster_that_is_gone_once() {
 
 #[test]
 fn a_record_whose_leader_cannot_be_reached_is_reported_with_the_reason() {
-    let settings = [("request.timeout.ms", "400"), ("reconnect.backoff.ms", "5")];
-    let bed = Bed::new(2, &settings);
-    bed.mock().create_topic("t", 1);
-    bed.mock().set_leader("t", 0, 2);
+    let server = cluster(3);
+    let (sender, warnings) = mpsc::channel();
+    let callbacks = Callbacks {
+        log: Some(Arc::new(move |_, line: &str| {
+            let _ = sender.send(line.to_owned());
+        })),
+        ..Callbacks::default()
+    };
+    // The leader is tried once.
+    let settings = [
+        ("request.timeout.ms", "2000"),
+        ("reconnect.backoff.ms", "60000"),
+        ("reconnect.backoff.max.ms", "60000"),
+    ];
+    let producer = producer(&server, &settings, callbacks);
+    let bed = Bed { server, producer };
+    for (topic, leader) in [("t", 2), ("u", 3)] {
+        bed.mock().create_topic(topic, 1);
+        bed.mock().set_leader(topic, 0, leader);
+    }
     bed.mock().set_broker_state(2, BrokerState::Crashed);
     bed.send("t", 0);
+    let refused = |line: &String| line.to_lowercase().contains("refused");
+    until("the leader is tried", || {
+        warnings.try_iter().any(|line| refused(&line))
+    });
+    // That another broker is reached later takes nothing from it.
+    bed.send("u", 1);
+    ok(&bed.report());
     let report = bed.report();
     assert_eq!(report.error, ErrorCode::DELIVERY_TIMED_OUT);
     let said = bed.detail(&report);
