@@ -1,6 +1,7 @@
 //! Cutting a batch in two.
 
 use std::collections::TryReserveError;
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::batch::{BATCH_OVERHEAD, Batch, NoRoom};
@@ -45,17 +46,9 @@ impl Batch {
             Err(error) => return Err((Box::new(self), error)),
         };
         let middle = records.len() / 2;
-        let (created, first, attempts) = (self.created, self.first, self.attempts.clone());
-        let build = |records: std::ops::Range<usize>, all: &[Record<'_>]| {
-            let mut batch = self.encoded_part(all, records.clone(), memory)?;
-            batch.created = created;
-            batch.first = first + records.start as u32;
-            batch.attempts = attempts.clone();
-            Ok::<_, TryReserveError>(batch)
-        };
-        let halves = build(0..middle, &records)
-            .and_then(|front| Ok((front, build(middle..records.len(), &records)?)));
-        let Ok((mut front, mut back)) = halves else {
+        let front = self.part(&records, 0..middle, memory);
+        let back = self.part(&records, middle..records.len(), memory);
+        let (Ok(mut front), Ok(mut back)) = (front, back) else {
             return Err((Box::new(self), NO_MEMORY.to_owned()));
         };
         let (mut accepted, _) = self.into_parts();
@@ -65,16 +58,19 @@ impl Batch {
     }
 
     /// A closed batch of some of its `records`, which owes no reports yet.
-    fn encoded_part(
+    fn part(
         &self,
         records: &[Record<'_>],
-        part: std::ops::Range<usize>,
+        range: Range<usize>,
         memory: &Arc<Memory>,
     ) -> Result<Box<Batch>, TryReserveError> {
         let own = memory.reserve_over(BATCH_OVERHEAD);
         let mut batch = Batch::new(self.number, self.accepted.empty_twin(), own, None);
-        let metas = &self.accepted.metas()[part.clone()];
-        for (record, &meta) in records[part].iter().zip(metas) {
+        batch.created = self.created;
+        batch.first = self.first + range.start as u32;
+        batch.attempts = self.attempts.clone();
+        let metas = &self.accepted.metas()[range.clone()];
+        for (record, &meta) in records[range].iter().zip(metas) {
             let headers: Vec<Header<'_>> = record
                 .headers
                 .iter()

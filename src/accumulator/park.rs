@@ -31,7 +31,7 @@ impl Accumulator {
         let Some(reserved) = self.memory.try_reserve(bytes) else {
             return Err(ErrorCode::QUEUE_FULL);
         };
-        let record = OwnedRecord::copy_of(payload).map_err(|_| ErrorCode::OUT_OF_MEMORY)?;
+        let record = OwnedRecord::copy_of(payload)?;
         let parked = topic.park(|| {
             let token = self.incomplete.token();
             let index = partition.unwrap_or(-1);

@@ -3,7 +3,7 @@
 //! Everything that decides whether and where a record goes happens under the queue's lock. User code,
 //! compression and I/O never do.
 
-use std::collections::VecDeque;
+use std::collections::{TryReserveError, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 
@@ -96,8 +96,12 @@ pub enum AppendError {
     Moved,
 }
 
-/// The system refuses memory that the budget allows.
-const NO_MEMORY: AppendError = AppendError::Refused(ErrorCode::OUT_OF_MEMORY);
+impl From<TryReserveError> for AppendError {
+    /// The system refuses memory that the budget allows.
+    fn from(error: TryReserveError) -> Self {
+        AppendError::Refused(error.into())
+    }
+}
 
 /// One record and how it is to be appended.
 #[derive(Debug)]
@@ -255,7 +259,7 @@ impl Partition {
             let Some(reserved) = accumulator.reserve(wanted, least, credit) else {
                 return Err(AppendError::Memory { least });
             };
-            open.grow(reserved, least).map_err(|_| NO_MEMORY)?;
+            open.grow(reserved, least)?;
             match open.add(append, accumulator.batch_size) {
                 Ok(()) => return Ok(()),
                 Err(NoRoom::Memory { wanted, least }) => needed = (wanted, least),
@@ -314,9 +318,7 @@ impl Partition {
             accumulator.hub.clone(),
         );
         let mut batch = Batch::new(queue.next_number, accepted, own, append.lane);
-        batch
-            .grow_for(reserved, least - BATCH_OVERHEAD, records)
-            .map_err(|_| NO_MEMORY)?;
+        batch.grow_for(reserved, least - BATCH_OVERHEAD, records)?;
         queue.next_number += 1;
         Ok(batch)
     }

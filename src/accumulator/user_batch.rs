@@ -190,9 +190,7 @@ impl UserBatch {
             return Ok(false);
         }
         let more = wanted.min(left).max(least);
-        batch
-            .grow(Memory::unlimited().reserve_over(more), least)
-            .map_err(|_| ErrorCode::OUT_OF_MEMORY)?;
+        batch.grow(Memory::unlimited().reserve_over(more), least)?;
         Ok(true)
     }
 

@@ -6,12 +6,19 @@
 mod broker;
 mod client;
 
+use std::collections::TryReserveError;
 use std::fmt;
 
 /// An error code of the C API. 0 means success and never stands in an `Err`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(transparent)]
 pub struct ErrorCode(pub i32);
+
+impl From<TryReserveError> for ErrorCode {
+    fn from(_: TryReserveError) -> Self {
+        ErrorCode::OUT_OF_MEMORY
+    }
+}
 
 /// What an error leaves the user to do, unless the report of it says otherwise: that depends on
 /// the request as well as on the code.

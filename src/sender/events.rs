@@ -140,10 +140,9 @@ impl Engine {
             && id
                 .and_then(|id| self.brokers.get(&id))
                 .is_some_and(Broker::is_ready);
+        let message = reason.to_string();
         if !reason.is_silent() {
-            self.shared
-                .log
-                .log(LogLevel::Warning, || reason.to_string());
+            self.shared.log.log(LogLevel::Warning, || message.clone());
         }
         let subject = |(id, _): &(RequestId, _)| {
             let request = self.requests.get(id);
@@ -153,7 +152,7 @@ impl Engine {
         if let (true, Some(broker)) = (current, id.and_then(|id| self.brokers.get_mut(&id))) {
             broker.note_closed(now, lost, reason.is_silent(), &self.rng);
             if !reason.is_silent() && !was_ready {
-                broker.trouble = Some(reason.to_string().into());
+                broker.trouble = Some(message.as_str().into());
             }
             if let Link::Backoff { until } = broker.link {
                 let id = broker.id;
@@ -161,7 +160,6 @@ impl Engine {
             }
         }
         // In the order of their sending, so that each partition's batches go back in theirs.
-        let message = reason.to_string();
         for (request, state) in unanswered {
             let code = match reason.kind {
                 CloseKind::RequestTimeout { id, .. } if id == *request => {
