@@ -29,7 +29,7 @@ set(engine_archive ${CMAKE_CURRENT_BINARY_DIR}/engine/libkprod-engine.a)
 add_custom_command(
     OUTPUT ${engine_archive}
     # As a staticlib alone: a crate that is also an rlib loses fat LTO.
-    COMMAND ${cargo} rustc --profile ${KPROD_CARGO_PROFILE} --locked --lib --crate-type staticlib
+    COMMAND ${cargo} rustc --profile ${KPROD_CARGO_PROFILE} --locked --lib --crate-type staticlib --features heap
             --manifest-path ${CMAKE_CURRENT_SOURCE_DIR}/Cargo.toml --target-dir ${target_dir} ${cargo_target}
     COMMAND ${CMAKE_COMMAND} -E copy ${built} ${engine_archive}
     DEPENDS ${engine_sources} ${CMAKE_CURRENT_SOURCE_DIR}/Cargo.toml ${CMAKE_CURRENT_SOURCE_DIR}/Cargo.lock

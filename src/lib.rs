@@ -33,3 +33,8 @@ pub mod sender;
 #[allow(unsafe_code)]
 pub mod sys;
 pub mod transaction;
+
+/// For the shipped library, which is all of Rust that its process has; a Rust program chooses for itself.
+#[cfg(feature = "heap")]
+#[global_allocator]
+static HEAP: sys::Heap = sys::Heap;

@@ -35,7 +35,7 @@ build_for_address() {
 # is compiled here too, and not shared with it.
 build_for_thread() {
     instrumented thread -Zshare-generics=off rustc --manifest-path "$build_root/Cargo.toml" \
-        --lib --crate-type staticlib --features tokio/parking_lot
+        --lib --crate-type staticlib --features heap,tokio/parking_lot
 }
 
 fuzzer() { echo "$CARGO_TARGET_DIR/address/$(rust_host)/debug/kprod-fuzz"; }

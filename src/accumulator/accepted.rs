@@ -1,6 +1,5 @@
 //! Records that were accepted and not yet reported: the promise of exactly one report, as a value.
 
-use std::collections::TryReserveError;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
@@ -11,6 +10,7 @@ use crate::completion::{
     Share, Whole,
 };
 use crate::error::ErrorCode;
+use crate::sys::NoMemory;
 
 /// Owes each of its records a report, or one for those of a user's batch together. Dropped unreported (a panic of
 /// the engine), it reports INTERNAL. Without a token nothing was accepted, and nothing is owed.
@@ -84,11 +84,11 @@ impl Accepted {
         self.metas.capacity() - self.metas.len()
     }
 
-    pub fn reserve_exact(&mut self, records: usize) -> Result<(), TryReserveError> {
+    pub fn reserve_exact(&mut self, records: usize) -> Result<(), NoMemory> {
         if self.metas.capacity() == 0 {
             self.metas = self.hub.take_metas(records);
         }
-        self.metas.try_reserve_exact(records)
+        Ok(self.metas.try_reserve_exact(records)?)
     }
 
     #[inline]

@@ -1,6 +1,5 @@
 //! A batch on its way: open (records are encoded into it), closed, sealed, framed.
 
-use std::collections::TryReserveError;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -14,6 +13,7 @@ use crate::config::{Compression, CompressionType};
 use crate::error::ErrorCode;
 use crate::record::encode::{Payload, SLACK, ShortPayload};
 use crate::record::{Attributes, BatchHeader, Codec, HEADER_LEN, Stamp, compression, frame};
+use crate::sys::NoMemory;
 
 /// Records added to the metadata's capacity at a time, at least.
 const META_STEP: usize = 16;
@@ -285,7 +285,7 @@ impl Batch {
 
     /// Gives the batch a further buffer of what was reserved for it, of which one record needs `least`.
     /// Where the system has no memory for it, the batch is as it was.
-    pub fn grow(&mut self, mut reserved: Reservation, least: usize) -> Result<(), TryReserveError> {
+    pub fn grow(&mut self, mut reserved: Reservation, least: usize) -> Result<(), NoMemory> {
         if least == META_STEP * META_BYTES {
             self.accepted.reserve_exact(reserved.bytes() / META_BYTES)?;
             self.reserved.merge(reserved);
@@ -321,7 +321,7 @@ impl Batch {
         mut reserved: Reservation,
         least: usize,
         records: usize,
-    ) -> Result<(), TryReserveError> {
+    ) -> Result<(), NoMemory> {
         let spare = reserved.bytes().saturating_sub(least) / META_BYTES;
         let records = records.clamp(META_STEP, spare.max(META_STEP));
         self.accepted.reserve_exact(records)?;

@@ -1,6 +1,5 @@
 //! Cutting a batch in two.
 
-use std::collections::TryReserveError;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -8,6 +7,7 @@ use super::batch::{BATCH_OVERHEAD, Batch, NoRoom};
 use super::memory::Memory;
 use crate::record::encode::{Header, Payload};
 use crate::record::reader::{RawBatch, Record};
+use crate::sys::NoMemory;
 
 type Halves = (Box<Batch>, Box<Batch>);
 
@@ -63,7 +63,7 @@ impl Batch {
         records: &[Record<'_>],
         range: Range<usize>,
         memory: &Arc<Memory>,
-    ) -> Result<Box<Batch>, TryReserveError> {
+    ) -> Result<Box<Batch>, NoMemory> {
         let own = memory.reserve_over(BATCH_OVERHEAD);
         let mut batch = Batch::new(self.number, self.accepted.empty_twin(), own, None);
         batch.created = self.created;

@@ -1,6 +1,6 @@
 //! `buffer.memory`: what is reserved, who waits for it (first come, first served), and when there is room again.
 
-use std::collections::{TryReserveError, VecDeque};
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::pool::Pool;
 use crate::error::ErrorCode;
+use crate::sys::NoMemory;
 
 /// Waiters are woken when this part of the budget is free, and not for each buffer that comes back.
 const WAKE_SHARE: u64 = 16;
@@ -305,7 +306,7 @@ impl Reservation {
     }
 
     /// An empty buffer of this size, if the system has memory for it.
-    pub fn buffer(&self) -> Result<Vec<u8>, TryReserveError> {
+    pub fn buffer(&self) -> Result<Vec<u8>, NoMemory> {
         self.memory.pool.take(self.bytes())
     }
 

@@ -36,13 +36,12 @@ pub use topics::{Topics, is_valid_topic_name};
 pub use user_batch::{BatchRecord, Hurdle, Offer, Offerer, UserBatch};
 
 use crate::completion::Completions;
-use crate::config::{
-    Compression, CompressionType, PartitionerKind, PartitionerSettings, ProducerConfig,
-};
+use crate::config::{PartitionerKind, PartitionerSettings, ProducerConfig};
 use crate::error::ErrorCode;
 use crate::partitioner::{Load, UserPartitioner, choose};
 use crate::sys::Rng;
-use seal::SealThread;
+pub use seal::Unsealed;
+use seal::{SealThread, Sealer};
 
 /// Whether records are accepted. Each partition and each topic has one, changed under its lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,7 +57,7 @@ pub enum Gate {
 pub struct Accumulator {
     pub batch_size: usize,
     pub linger: Duration,
-    compression: Compression,
+    sealer: Arc<Sealer>,
     partitioner: PartitionerSettings,
     user_partitioner: Option<UserPartitioner>,
     /// The default partitioner, with its default treatment of keys.
@@ -95,10 +94,11 @@ impl Accumulator {
         };
         let announce = hub.clone();
         let memory = Memory::new(config.buffer_memory, Box::new(move || announce.writable()));
+        let sealer = Arc::new(Sealer::new(config.compression));
         Arc::new(Accumulator {
             batch_size: config.batch_size,
             linger: config.linger,
-            compression: config.compression,
+            sealer: sealer.clone(),
             partitioner: config.partitioner.clone(),
             chooses_quickly: user_partitioner.is_none()
                 && config.partitioner.kind == PartitionerKind::Default
@@ -110,7 +110,7 @@ impl Accumulator {
             ready: Arc::new(Ready::default()),
             topics: Topics::default(),
             rng,
-            seal_thread: SealThread::new(config.compression),
+            seal_thread: SealThread::new(sealer),
             standing: Mutex::new(Standing {
                 gate,
                 for_good: false,
@@ -121,7 +121,7 @@ impl Accumulator {
     /// Whether a full batch is compressed by whoever filled it.
     #[inline]
     fn seals_early(&self) -> bool {
-        self.compression.codec != CompressionType::None
+        self.sealer.compresses()
     }
 
     /// The one way to memory for records: from what the caller holds already, else from the budget.
@@ -181,7 +181,7 @@ impl Accumulator {
                 }
                 // Where there is no thread to be had, the caller does it.
                 Some(Err(_)) | None => {
-                    let sealed = seal::seal(raw, &self.compression, &self.hub);
+                    let sealed = self.sealer.seal(raw, &self.hub);
                     let news = partition.finish_seal(number, sealed);
                     self.ready.push(partition, news);
                 }
@@ -190,10 +190,10 @@ impl Accumulator {
         self.ready.push(partition, appended.news);
     }
 
-    /// Seals a batch that nobody has sealed yet; the error's message is kept under the number given.
-    pub fn seal_now(&self, batch: &mut Batch) -> Result<(), u64> {
+    /// Seals a batch that nobody has sealed yet.
+    pub fn seal_now(&self, batch: &mut Batch) -> Result<(), Unsealed> {
         if let Some(raw) = batch.claim_seal() {
-            batch.finish_seal(seal::seal(raw, &self.compression, &self.hub)?);
+            batch.finish_seal(self.sealer.seal(raw, &self.hub)?);
         }
         Ok(())
     }
@@ -241,6 +241,11 @@ impl Accumulator {
         standing.gate = gate;
         self.sweep(gate);
         true
+    }
+
+    /// The gate that all partitions and topics have.
+    pub fn gate(&self) -> Gate {
+        self.standing.lock().gate
     }
 
     fn sweep(&self, gate: Gate) {

@@ -3,7 +3,7 @@
 //! Everything that decides whether and where a record goes happens under the queue's lock. User code,
 //! compression and I/O never do.
 
-use std::collections::{TryReserveError, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 
@@ -13,10 +13,12 @@ use tokio::time::Instant;
 use super::accepted::Accepted;
 use super::batch::{BATCH_OVERHEAD, Batch, NoRoom, Raw, Sealed};
 use super::memory::Reservation;
+use super::seal::Unsealed;
 use super::{Accumulator, Gate};
 use crate::completion::{RecordMeta, SendCallback};
 use crate::error::ErrorCode;
 use crate::record::encode::{Payload, SLACK, ShortPayload};
+use crate::sys::NoMemory;
 
 /// The first buffer of a batch in a queue that has not shown yet how much it needs.
 const MIN_FIRST_BUFFER: usize = 2 * 1024;
@@ -96,9 +98,9 @@ pub enum AppendError {
     Moved,
 }
 
-impl From<TryReserveError> for AppendError {
+impl From<NoMemory> for AppendError {
     /// The system refuses memory that the budget allows.
-    fn from(error: TryReserveError) -> Self {
+    fn from(error: NoMemory) -> Self {
         AppendError::Refused(error.into())
     }
 }
@@ -343,22 +345,20 @@ impl Partition {
     }
 
     /// A sealed batch takes its place, unless it is gone meanwhile. Gives the news.
-    pub fn finish_seal(&self, number: u64, sealed: Result<Sealed, u64>) -> News {
+    pub fn finish_seal(&self, number: u64, sealed: Result<Sealed, Unsealed>) -> News {
         let mut queue = self.queue.lock();
         let Some(position) = queue.closed.iter().position(|batch| batch.number == number) else {
             return News::None;
         };
         match sealed {
             Ok(sealed) => queue.closed[position].finish_seal(sealed),
-            Err(detail) => {
+            Err(Unsealed { code, detail }) => {
                 if let Some(batch) = queue.closed.remove(position) {
                     queue.note_gone(&batch);
                     self.unload();
-                    batch.accepted.fail(
-                        ErrorCode::COMPRESSION,
-                        crate::completion::Persistence::Not,
-                        detail,
-                    );
+                    batch
+                        .accepted
+                        .fail(code, crate::completion::Persistence::Not, detail);
                 }
             }
         }

@@ -1,8 +1,8 @@
 //! Buffers of batches, kept to be used again: an allocator would give them back to the system and ask anew.
 
-use std::collections::TryReserveError;
-
 use parking_lot::Mutex;
+
+use crate::sys::{NoMemory, spare_memory};
 
 /// Smaller buffers are the allocator's business, larger ones are rare.
 const KEPT_SIZES: std::ops::RangeInclusive<usize> = 4 * 1024..=160 * 1024;
@@ -29,7 +29,7 @@ impl Pool {
     }
 
     /// An empty buffer of at least `bytes`, and of not much more; an error where the system has no memory for it.
-    pub fn take(&self, bytes: usize) -> Result<Vec<u8>, TryReserveError> {
+    pub fn take(&self, bytes: usize) -> Result<Vec<u8>, NoMemory> {
         if KEPT_SIZES.contains(&bytes) {
             let mut state = self.state.lock();
             // The last one returned is the one most likely to fit, and to be in the cache.
@@ -40,6 +40,7 @@ impl Pool {
                 return Ok(buffer);
             }
         }
+        spare_memory()?;
         let mut buffer = Vec::new();
         buffer.try_reserve_exact(bytes)?;
         Ok(buffer)

@@ -1,6 +1,5 @@
 //! Compressing closed batches: on the thread that filled them, or on `kprod-seal` for those who may not wait.
 
-use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -22,34 +21,61 @@ use crate::sys;
 /// Larger batches are not compressed by a caller who asked not to be blocked.
 pub const INLINE_LIMIT: usize = 64 * 1024;
 
-thread_local! {
-    static CONTEXT: RefCell<CompressContext> = RefCell::default();
+/// Contexts that are kept for the next batch; more threads than that seldom compress at once.
+const KEPT_CONTEXTS: usize = 16;
+
+/// Why a batch could not be compressed, and the number of its message.
+#[derive(Clone, Copy, Debug)]
+pub struct Unsealed {
+    pub code: ErrorCode,
+    pub detail: u64,
 }
 
-/// Compresses; the error is the number of its message.
-pub fn seal(raw: Raw, compression: &Compression, hub: &Completions) -> Result<Sealed, u64> {
-    if compression.codec == CompressionType::None {
-        return Ok(raw.freeze());
+/// Compresses on whatever thread calls. Its contexts are the producer's and not the threads', which outlive it.
+pub struct Sealer {
+    compression: Compression,
+    idle: Mutex<Vec<CompressContext>>,
+}
+
+impl Sealer {
+    pub fn new(compression: Compression) -> Self {
+        Sealer {
+            compression,
+            idle: Mutex::default(),
+        }
     }
-    let run = || CONTEXT.with(|context| raw.compress(compression, &mut context.borrow_mut()));
-    let failure = match catch_unwind(AssertUnwindSafe(run)) {
-        Ok(Ok(sealed)) => return Ok(sealed),
-        Ok(Err(error)) => error.to_string(),
-        Err(_) => "the codec panicked".to_owned(),
-    };
-    // A context that failed is not used again.
-    CONTEXT.with(|context| {
-        drop(
-            context
-                .try_borrow_mut()
-                .map(|mut c| *c = CompressContext::default()),
-        )
-    });
-    let message = format!(
-        "cannot compress a batch with {:?}: {failure}",
-        compression.codec
-    );
-    Err(hub.detail(ErrorCode::COMPRESSION, message))
+
+    pub fn compresses(&self) -> bool {
+        self.compression.codec != CompressionType::None
+    }
+
+    pub fn seal(&self, raw: Raw, hub: &Completions) -> Result<Sealed, Unsealed> {
+        if !self.compresses() {
+            return Ok(raw.freeze());
+        }
+        let mut context = self.idle.lock().pop().unwrap_or_default();
+        let run = || raw.compress(&self.compression, &mut context);
+        let failure = match catch_unwind(AssertUnwindSafe(run)) {
+            Ok(Ok(sealed)) => {
+                let mut idle = self.idle.lock();
+                if idle.len() < KEPT_CONTEXTS {
+                    idle.push(context);
+                }
+                return Ok(sealed);
+            }
+            // A context that failed is not used again.
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "the codec panicked".to_owned(),
+        };
+        let (code, failure) = match sys::room_for_more() {
+            Ok(()) => (ErrorCode::COMPRESSION, failure),
+            Err(none) => (none.into(), "there is no memory for it".to_owned()),
+        };
+        let codec = self.compression.codec;
+        let message = format!("cannot compress a batch with {codec:?}: {failure}");
+        let detail = hub.detail(code, message);
+        Err(Unsealed { code, detail })
+    }
 }
 
 /// A closed batch to be sealed away from its senders.
@@ -63,9 +89,8 @@ pub struct Job {
 }
 
 /// `kprod-seal`, started when first needed.
-#[derive(Debug)]
 pub struct SealThread {
-    compression: Compression,
+    sealer: Arc<Sealer>,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -78,9 +103,9 @@ struct State {
 }
 
 impl SealThread {
-    pub fn new(compression: Compression) -> Arc<Self> {
+    pub fn new(sealer: Arc<Sealer>) -> Arc<Self> {
         Arc::new(SealThread {
-            compression,
+            sealer,
             state: Mutex::default(),
             changed: Condvar::new(),
         })
@@ -131,7 +156,7 @@ impl SealThread {
                     self.changed.wait(&mut state);
                 }
             };
-            let sealed = seal(job.raw, &self.compression, &job.hub);
+            let sealed = self.sealer.seal(job.raw, &job.hub);
             let news = job.partition.finish_seal(job.number, sealed);
             job.ready.push(&job.partition, news);
         }

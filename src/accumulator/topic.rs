@@ -1,6 +1,6 @@
 //! A topic as senders see it: its partitions once they are known, the parked records until then.
 
-use std::collections::{BTreeMap, TryReserveError, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 
@@ -17,6 +17,7 @@ use crate::completion::Persistence;
 use crate::error::{Error, ErrorCode};
 use crate::partitioner::Lanes;
 use crate::record::encode::{Header, Payload};
+use crate::sys::{NoMemory, spare_memory};
 
 /// One topic; its handle is its place in the producer's list.
 #[derive(Debug)]
@@ -401,7 +402,7 @@ impl Parked {
     }
 }
 
-fn copy_of(bytes: &[u8]) -> Result<Box<[u8]>, TryReserveError> {
+fn copy_of(bytes: &[u8]) -> Result<Box<[u8]>, NoMemory> {
     let mut copy = Vec::new();
     copy.try_reserve_exact(bytes.len())?;
     copy.extend_from_slice(bytes);
@@ -410,7 +411,8 @@ fn copy_of(bytes: &[u8]) -> Result<Box<[u8]>, TryReserveError> {
 
 impl OwnedRecord {
     /// A copy; an error where the system has no memory for it.
-    pub fn copy_of(payload: &Payload<'_>) -> Result<Self, TryReserveError> {
+    pub fn copy_of(payload: &Payload<'_>) -> Result<Self, NoMemory> {
+        spare_memory()?;
         let mut headers = Vec::new();
         headers.try_reserve_exact(payload.headers.len())?;
         for header in payload.headers {

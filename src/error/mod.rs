@@ -6,16 +6,17 @@
 mod broker;
 mod client;
 
-use std::collections::TryReserveError;
 use std::fmt;
+
+use crate::sys::NoMemory;
 
 /// An error code of the C API. 0 means success and never stands in an `Err`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(transparent)]
 pub struct ErrorCode(pub i32);
 
-impl From<TryReserveError> for ErrorCode {
-    fn from(_: TryReserveError) -> Self {
+impl From<NoMemory> for ErrorCode {
+    fn from(_: NoMemory) -> Self {
         ErrorCode::OUT_OF_MEMORY
     }
 }

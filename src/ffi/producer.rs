@@ -69,6 +69,7 @@ pub unsafe extern "C" fn kprod_create(
                 format!("forks cannot be watched: {error}"),
             )
         })?;
+        sys::take_memory_reserve().map_err(|none| Error::of(none.into()))?;
         let generation = sys::fork_generation();
         let made = Producer::create(config, callbacks)?;
         // SAFETY: not NULL, and so writable by the header's contract.

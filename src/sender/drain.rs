@@ -212,8 +212,8 @@ impl Engine {
                 self.tracks[id].put_back(batch);
                 Taken::Nothing
             }
-            Err(detail) => {
-                self.fail_unsealed(id, batch, detail);
+            Err(why) => {
+                self.fail_unsealed(id, batch, why);
                 Taken::Nothing
             }
         }

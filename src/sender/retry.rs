@@ -9,8 +9,8 @@ use super::broker::Broker;
 use super::sequence::aborted;
 use super::track::Flight;
 use super::{Engine, Timer};
-use crate::accumulator::Batch;
-use crate::completion::Persistence;
+use crate::accumulator::{Batch, Unsealed};
+use crate::completion::{LogLevel, Persistence};
 use crate::error::ErrorCode;
 use crate::network::RequestId;
 
@@ -40,6 +40,10 @@ impl Engine {
         }
         self.count(&self.shared.counters.batch_retries, 1);
         let refusal_code = refusal.code;
+        self.shared.log.log(LogLevel::Debug, || {
+            let told = self.describe(track_id, &batch, &refusal);
+            format!("to be sent again: {told}")
+        });
         batch.attempts.last_error = Some((refusal.code, refusal.message));
         let track = &mut self.tracks[track_id];
         // A new leader has done nothing to be spared for (KIP-951), and one without a connection is spared by the
@@ -239,10 +243,10 @@ impl Engine {
         self.finish(id, batch, outcome, Vec::new());
     }
 
-    pub(super) fn fail_unsealed(&mut self, id: usize, batch: Box<Batch>, detail: u64) {
+    pub(super) fn fail_unsealed(&mut self, id: usize, batch: Box<Batch>, why: Unsealed) {
         let outcome = batch
             .accepted
-            .failure(ErrorCode::COMPRESSION, Persistence::Not, detail);
+            .failure(why.code, Persistence::Not, why.detail);
         self.finish(id, *batch, outcome, Vec::new());
     }
 

@@ -1,14 +1,18 @@
 //! Starts the engine's threads: named, and deaf to the host's signals.
 
 use std::io;
+use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
 
-use super::{SignalsBlocked, watch_forks};
+use parking_lot::{Condvar, Mutex};
+
+use super::{SignalsBlocked, room_for_more, watch_forks};
 
 /// The kernel cuts a thread's name here.
 const NAME_MAX: usize = 15;
 
-/// Starts a thread on which no signal handler of the host will run.
+/// Starts a thread on which no signal handler of the host will run, and returns when it runs.
 #[allow(clippy::disallowed_methods)]
 pub fn spawn_thread<F>(name: &'static str, body: F) -> io::Result<JoinHandle<()>>
 where
@@ -19,8 +23,51 @@ where
         "thread name {name:?} is cut by the kernel"
     );
     watch_forks()?;
+    // The C library too takes memory for a thread, and ends the process where it gets none.
+    room_for_more()?;
     let _blocked = SignalsBlocked::new()?;
-    Builder::new().name(name.to_owned()).spawn(body)
+    let started = Arc::new(Started::default());
+    let note = Note(started.clone());
+    let thread = Builder::new().name(name.to_owned()).spawn(move || {
+        touch_thread_locals();
+        drop(note);
+        body();
+    })?;
+    // The room that was found is the thread's until it runs.
+    started.wait();
+    Ok(thread)
+}
+
+#[derive(Default)]
+struct Started {
+    noted: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Started {
+    fn wait(&self) {
+        let mut noted = self.noted.lock();
+        self.changed.wait_while(&mut noted, |noted| !*noted);
+    }
+}
+
+/// Notes the start when it is dropped, however that comes about.
+struct Note(Arc<Started>);
+
+impl Drop for Note {
+    fn drop(&mut self) {
+        *self.0.noted.lock() = true;
+        self.0.changed.notify_one();
+    }
+}
+
+/// Has what is local to a thread made now, by those of whom the engine's threads have it: the C library ends the process
+/// where it has no memory to note a destructor.
+fn touch_thread_locals() {
+    let _ = std::thread::current();
+    let _ = tokio::runtime::Handle::try_current();
+    let nothing = Mutex::new(());
+    Condvar::new().wait_for(&mut nothing.lock(), Duration::ZERO);
 }
 
 #[cfg(test)]

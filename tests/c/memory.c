@@ -1,18 +1,11 @@
-/* A host that has no more memory to give hears so; what it has sent is not lost, and it goes on. */
+/* A host that has no more memory to give hears so, and nobody dies of it; what it has sent is not lost, and it goes on. */
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "check.h"
 
-static rlim_t address_space(void)
-{
-    unsigned long pages = 0;
-    FILE *file = fopen("/proc/self/statm", "r");
-    CHECK(file != NULL);
-    CHECK(fscanf(file, "%lu", &pages) == 1);
-    fclose(file);
-    return (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE);
-}
+enum { KIB = 1024, STEP = 128 * KIB, MOST = 12 * 1024 * KIB };
 
 static void limit(rlim_t bytes)
 {
@@ -22,55 +15,129 @@ static void limit(rlim_t bytes)
     CHECK(setrlimit(RLIMIT_AS, &limit) == 0);
 }
 
-/* Sends large records until one is refused; gives the refusal's code and adds up the accepted ones. */
-static int32_t send_until_refused(kprod_producer_t *producer, uint32_t handle, int blocking, int *accepted)
+static void limit_to_present_and(rlim_t bytes)
 {
-    static uint8_t value[900 * 1000];
-    kprod_record_t record;
-    kprod_record_init(&record);
-    record.topic = handle;
-    record.value = value;
-    record.value_len = (int64_t)sizeof value;
-    for (int i = 0; i < 2000; i++) {
-        int32_t code = blocking ? kprod_send(producer, &record) : kprod_try_send(producer, &record);
-        if (code != 0)
-            return code;
-        ++*accepted;
-    }
-    return 0;
+    unsigned long pages = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+    CHECK(file != NULL);
+    CHECK(fscanf(file, "%lu", &pages) == 1);
+    fclose(file);
+    limit((rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE) + bytes);
 }
 
-int main(void)
+static kprod_config_t *config_with_batches_of(const char *batch_size)
 {
     kprod_config_t *config = mock_config();
     CHECK_CODE(0, kprod_config_set(config, "buffer.memory", "1073741824", NULL));
     CHECK_CODE(0, kprod_config_set(config, "linger.ms", "600000", NULL));
-    CHECK_CODE(0, kprod_config_set(config, "batch.size", "1000000", NULL));
-    kprod_producer_t *producer = create(config);
+    CHECK_CODE(0, kprod_config_set(config, "batch.size", batch_size, NULL));
+    return config;
+}
+
+/* Sends until a record is refused for want of memory; gives the number of accepted ones. */
+static int send_until_refused(kprod_producer_t *producer, const kprod_record_t *record,
+                              int32_t (*send)(kprod_producer_t *, const kprod_record_t *))
+{
+    for (int accepted = 0;; accepted++) {
+        int32_t code = send(producer, record);
+        if (code == KPROD_ERR_OUT_OF_MEMORY)
+            return accepted;
+        CHECK_CODE(0, code);
+        CHECK(accepted < 100000);
+    }
+}
+
+/* Takes that many reports, and none that tells of anything but success or this. */
+static void take_reports(kprod_producer_t *producer, int count, int32_t allowed)
+{
+    while (count > 0) {
+        kprod_delivery_t deliveries[64];
+        int64_t taken = kprod_poll(producer, deliveries, 64, 60000);
+        CHECK(taken > 0);
+        for (int64_t i = 0; i < taken; i++)
+            CHECK(deliveries[i].error == 0 || deliveries[i].error == allowed);
+        count -= (int)taken;
+    }
+}
+
+static void a_refused_record_changes_nothing(void)
+{
+    static uint8_t large[900 * 1000];
+    kprod_producer_t *producer = create(config_with_batches_of("1000000"));
     uint32_t known = topic(producer, "known");
     kprod_record_t first = record_with_value(known, "first");
     CHECK_CODE(0, kprod_send(producer, &first));
     int accepted = 1;
 
-    for (int blocking = 0; blocking <= 1; blocking++) {
-        limit(address_space() + 4 * 1024 * 1024);
-        CHECK_CODE(KPROD_ERR_OUT_OF_MEMORY, send_until_refused(producer, known, blocking, &accepted));
-        limit(RLIM_INFINITY);
-    }
+    kprod_record_t record = record_with_value(known, "");
+    record.value = large;
+    record.value_len = (int64_t)sizeof large;
+    limit_to_present_and(4 * 1024 * KIB);
+    accepted += send_until_refused(producer, &record, kprod_try_send);
+    limit_to_present_and(4 * 1024 * KIB);
+    accepted += send_until_refused(producer, &record, kprod_send);
+    limit(RLIM_INFINITY);
     CHECK_CODE(0, kprod_flush(producer, 60000, NULL));
 
     /* All that was accepted is reported, and what follows goes through. */
     CHECK_CODE(0, kprod_send(producer, &first));
     accepted++;
     CHECK_CODE(0, kprod_flush(producer, 60000, NULL));
-    for (int seen = 0; seen < accepted;) {
-        kprod_delivery_t deliveries[64];
-        int64_t count = kprod_poll(producer, deliveries, 64, 60000);
-        CHECK(count > 0);
-        for (int64_t i = 0; i < count; i++)
-            CHECK_CODE(0, deliveries[i].error);
-        seen += (int)count;
-    }
+    take_reports(producer, accepted, 0);
     close_and_destroy(producer);
+}
+
+/* In a process of its own. Ends with 0 where the producer worked, with 2 where it was refused. */
+static void produce_with(rlim_t bytes)
+{
+    static uint8_t value[1000];
+    kprod_config_t *config = config_with_batches_of("16384");
+    kprod_producer_t *producer = NULL;
+    limit_to_present_and(bytes);
+    int32_t code = kprod_create(config, KPROD_API_VERSION, &producer, NULL);
+    if (code != 0) {
+        CHECK(code == KPROD_ERR_OUT_OF_MEMORY || code == KPROD_ERR_THREAD);
+        _exit(2);
+    }
+    /* Until its topic is known it is parked. */
+    kprod_record_t record = record_with_value(0, "");
+    record.topic_name = "unknown";
+    record.topic_name_len = 7;
+    record.value = value;
+    record.value_len = (int64_t)sizeof value;
+    int accepted = send_until_refused(producer, &record, kprod_try_send);
+    limit(RLIM_INFINITY);
+    CHECK_CODE(0, kprod_flush(producer, 60000, NULL));
+    take_reports(producer, accepted, KPROD_ERR_OUT_OF_MEMORY);
+    close_and_destroy(producer);
+    kprod_config_free(config);
+    _exit(0);
+}
+
+/* At whatever point the memory ends. */
+static void nobody_dies_where_there_is_hardly_any(void)
+{
+    int worked = 0, refused = 0;
+    for (rlim_t bytes = 0; bytes <= MOST; bytes += STEP) {
+        pid_t child = fork();
+        CHECK(child != -1);
+        if (child == 0)
+            produce_with(bytes);
+        int status = 0;
+        CHECK(waitpid(child, &status, 0) == child);
+        int ended = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+        if (ended != 0 && ended != 2)
+            fprintf(stderr, "with %llu KiB: status %d\n", (unsigned long long)bytes / KIB, status);
+        CHECK(ended == 0 || ended == 2);
+        worked += ended == 0;
+        refused += ended == 2;
+    }
+    CHECK(worked > 0 && refused > 0);
+}
+
+int main(void)
+{
+    nobody_dies_where_there_is_hardly_any();
+    a_refused_record_changes_nothing();
     return 0;
 }
