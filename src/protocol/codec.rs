@@ -100,6 +100,18 @@ impl<'a> Reader<'a> {
         Ok(i32::from_be_bytes(self.array_of()?))
     }
 
+    /// A number that counts from 0.
+    pub fn index(&mut self) -> Result<i32> {
+        let at = self.error(ErrorKind::BadIndex { index: 0 });
+        match self.i32()? {
+            index if index < 0 => Err(ProtocolError {
+                kind: ErrorKind::BadIndex { index },
+                ..at
+            }),
+            index => Ok(index),
+        }
+    }
+
     pub fn i64(&mut self) -> Result<i64> {
         Ok(i64::from_be_bytes(self.array_of()?))
     }

@@ -20,6 +20,8 @@ pub enum ErrorKind {
     BadLength { length: i64, left: usize },
     /// A variable-length integer that does not fit its type.
     BadVarint,
+    /// A number that counts from 0 and is negative.
+    BadIndex { index: i32 },
     /// A string that is not UTF-8.
     BadUtf8,
     /// Null where the schema has no null.
@@ -67,6 +69,7 @@ impl fmt::Display for ErrorKind {
                 write!(f, "length {length} is impossible with {left} bytes left")
             }
             ErrorKind::BadVarint => f.write_str("variable-length integer out of range"),
+            ErrorKind::BadIndex { index } => write!(f, "{index} where a number from 0 is due"),
             ErrorKind::BadUtf8 => f.write_str("string is not UTF-8"),
             ErrorKind::UnexpectedNull => f.write_str("null in a field that has no null"),
             ErrorKind::UnsupportedVersion { version } => {

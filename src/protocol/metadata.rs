@@ -300,7 +300,7 @@ impl MetadataPartition {
     fn read(version: i16, r: &mut Reader<'_>) -> Result<Self> {
         let mut partition = MetadataPartition {
             error_code: r.i16()?,
-            partition_index: r.i32()?,
+            partition_index: r.index()?,
             leader_id: r.i32()?,
             ..Self::default()
         };

@@ -99,12 +99,13 @@ impl Engine {
 
     /// The stream cannot be trusted any more: what was outstanding on it is settled by its end.
     fn on_garbage(&mut self, conn: ConnectionId, error: &ProtocolError) {
+        let mut message = format!("the broker broke the protocol: {error}");
         if let Some(broker) = self.broker_of(conn) {
             if let Link::Ready { handle, .. } = &broker.link {
                 handle.close();
             }
-            let message = format!("{} broke the protocol: {error}", broker.address);
-            self.note_trouble(Error::new(ErrorCode::PROTOCOL, message));
+            message = format!("{} broke the protocol: {error}", broker.address);
+            self.note_trouble(Error::new(ErrorCode::PROTOCOL, message.clone()));
         }
         // Its own request is among those that the end of the connection lists no more.
         let ids: Vec<RequestId> = self
@@ -119,7 +120,7 @@ impl Engine {
                 id,
                 WriteState::Written,
                 ErrorCode::NETWORK_EXCEPTION,
-                "the broker's answer makes no sense",
+                &message,
                 now,
             );
         }

@@ -72,6 +72,24 @@ fn a_produce_answer_that_makes_no_sense_costs_the_connection_and_nothing_else() 
 }
 
 #[test]
+fn a_record_that_met_only_nonsense_is_reported_with_what_was_wrong_and_where() {
+    let timeouts = [
+        ("request.timeout.ms", "300"),
+        ("delivery.timeout.ms", "500"),
+    ];
+    let bed = Bed::new(1, &[&QUICK[..], &timeouts].concat());
+    bed.mock().create_topic("t", 1);
+    let broken = Fault::on(ApiKey::Produce).kind(FaultKind::Truncate(9));
+    bed.mock().inject(broken.forever());
+    bed.send("t", 1);
+    let report = bed.report();
+    let said = bed.detail(&report);
+    for part in ["127.0.0.1:", "Produce response", "truncated", "at byte"] {
+        assert!(said.contains(part), "{said}");
+    }
+}
+
+#[test]
 fn a_metadata_answer_that_makes_no_sense_is_asked_for_again() {
     for kind in nonsense() {
         let bed = Bed::new(2, &QUICK);

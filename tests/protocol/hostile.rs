@@ -5,7 +5,7 @@ use crate::oracle::{Peer, versions};
 use crate::sample::Gen;
 use crate::{brokers, consuming, producing, transactions};
 use bytes::{BufMut, Bytes};
-use kprod::protocol::metadata::MetadataResponse;
+use kprod::protocol::metadata::{MetadataPartition, MetadataResponse, MetadataTopic};
 use kprod::protocol::produce::ProduceResponse;
 use kprod::protocol::{ApiKey, ErrorKind, Message, ProduceResponseView, RequestHeader};
 
@@ -125,6 +125,28 @@ fn a_hostile_length_anywhere_takes_no_memory() {
             }
         }
     });
+}
+
+#[test]
+fn a_negative_partition_is_refused() {
+    for version in versions::<MetadataResponse>() {
+        let partition = MetadataPartition {
+            partition_index: -7,
+            ..MetadataPartition::default()
+        };
+        let topic = MetadataTopic {
+            name: Some("t".into()),
+            partitions: vec![partition],
+            ..MetadataTopic::default()
+        };
+        let response = MetadataResponse {
+            topics: vec![topic],
+            ..MetadataResponse::default()
+        };
+        let bytes = response.encode(version).unwrap();
+        let error = MetadataResponse::decode(version, &bytes).unwrap_err();
+        assert_eq!(error.kind, ErrorKind::BadIndex { index: -7 });
+    }
 }
 
 /// Some 20,000 damaged forms of most messages, the same in every run.

@@ -297,7 +297,7 @@ fn sample_topic(g: &mut Gen, version: i16) -> MetadataTopic {
 fn sample_partition(g: &mut Gen, version: i16) -> MetadataPartition {
     let mut partition = MetadataPartition {
         error_code: g.i16(),
-        partition_index: g.i32(),
+        partition_index: g.i32() & i32::MAX,
         leader_id: g.i32(),
         replica_nodes: g.vec(Gen::i32),
         isr_nodes: g.vec(Gen::i32),
