@@ -85,12 +85,22 @@ impl Worker {
 #[allow(clippy::disallowed_methods)]
 fn look_up(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     let mut addresses = Vec::new();
-    for address in (host, port).to_socket_addrs()? {
+    let found = (host, port).to_socket_addrs();
+    for address in found.map_err(|error| no_descriptor().unwrap_or(error))? {
         if !addresses.contains(&address) {
             addresses.push(address);
         }
     }
     Ok(addresses)
+}
+
+/// Why the system cannot look anything up, if the process has no descriptor left: it is told as a name that is unknown.
+fn no_descriptor() -> Option<io::Error> {
+    let opened = std::fs::File::open("/dev/null");
+    let codes = [Some(libc::EMFILE), Some(libc::ENFILE)];
+    opened
+        .err()
+        .filter(|error| codes.contains(&error.raw_os_error()))
 }
 
 impl Drop for Resolver {

@@ -1,4 +1,7 @@
-/* Codes have names and texts, versions agree, and a record starts out as documented. */
+/* Codes have names and texts, versions agree, and a record starts out as documented; messages name the culprit. */
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include "check.h"
 
 static void codes_have_names_and_texts(void)
@@ -37,10 +40,34 @@ static void a_record_starts_blank(void)
     CHECK(record.reserved0 == 0 && record.reserved[0] == 0 && record.reserved[1] == 0);
 }
 
+static void a_name_is_not_said_to_be_unknown_for_want_of_a_descriptor(void)
+{
+    kprod_config_t *config = kprod_config_new();
+    CHECK_CODE(0, kprod_config_set(config, "bootstrap.servers", "a-name.invalid:9092", NULL));
+    kprod_producer_t *producer = create(config);
+
+    struct rlimit limit;
+    CHECK(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+    rlim_t before = limit.rlim_cur;
+    int next = dup(STDERR_FILENO);
+    CHECK(next >= 0 && close(next) == 0);
+    limit.rlim_cur = (rlim_t)next;
+    CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+    kprod_error_t *err = NULL;
+    CHECK_CODE(KPROD_ERR_RESOLVE, kprod_start(producer, 500, &err));
+    CHECK(strstr(kprod_error_message(err), "a-name.invalid") != NULL);
+    CHECK(strstr(kprod_error_message(err), "Too many open files") != NULL);
+    kprod_error_free(err);
+    limit.rlim_cur = before;
+    CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+    close_and_destroy(producer);
+}
+
 int main(void)
 {
     codes_have_names_and_texts();
     versions_agree();
     a_record_starts_blank();
+    a_name_is_not_said_to_be_unknown_for_want_of_a_descriptor();
     return 0;
 }
