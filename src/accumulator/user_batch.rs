@@ -324,12 +324,12 @@ impl Offer {
         let mut state = user.state.lock();
         let draft = state.offered(self.number).ok_or(Hurdle::Withdrawn)?;
         if draft.batch.record_count() == 0 {
-            return self.accept_empty(&mut state, accumulator);
+            return self.accept_empty(&mut state, accumulator, offerer);
         }
         let bytes = draft.batch.footprint();
         let partition = self.find(&topic)?.ok_or(Hurdle::UnknownTopic)?;
         let mut queue = partition.lock();
-        check(queue.gate)?;
+        offerer.check(queue.gate)?;
         let mut appended = Appended::nothing();
         let is_free = queue.users == 0 && (self.in_line || !topic.has_line(self.partition));
         let accepted = match is_free {
@@ -355,10 +355,15 @@ impl Offer {
     }
 
     /// There is nothing to send: its outcome is known at once, and told when the offer is dropped.
-    fn accept_empty(&mut self, state: &mut State, accumulator: &Accumulator) -> Result<(), Hurdle> {
+    fn accept_empty(
+        &mut self,
+        state: &mut State,
+        accumulator: &Accumulator,
+        offerer: Offerer,
+    ) -> Result<(), Hurdle> {
         // Taken before the look at the gate: a close that shuts it later waits for the report.
         let token = accumulator.incomplete.token();
-        check(match self.find(&self.topic)? {
+        offerer.check(match self.find(&self.topic)? {
             Some(partition) => partition.lock().gate,
             None => self.topic.gate(),
         })?;
@@ -444,10 +449,13 @@ impl Drop for Offer {
     }
 }
 
-fn check(gate: Gate) -> Result<(), Hurdle> {
-    match gate {
-        Gate::Open => Ok(()),
-        Gate::Shut(reason) | Gate::Ended(reason) => Err(Hurdle::Refused(reason)),
+impl Offerer {
+    fn check(self, gate: Gate) -> Result<(), Hurdle> {
+        match (gate, self) {
+            // What is in the engine's lines got there before the gate was shut.
+            (Gate::Open, _) | (Gate::Shut(_), Offerer::Engine) => Ok(()),
+            (Gate::Shut(reason) | Gate::Ended(reason), _) => Err(Hurdle::Refused(reason)),
+        }
     }
 }
 

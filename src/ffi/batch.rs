@@ -246,6 +246,8 @@ fn number(result: Result<usize, ErrorCode>) -> i64 {
 /// left open is then the partition's open batch, added to by sends until it is full, its linger.ms is over, or another
 /// batch waits for it; those records have reports of their own.
 /// An empty batch succeeds at once, without a request, with count 0 and offset -1.
+/// One that still waits when a commit is called belongs to the transaction, and the commit waits for it; an abort
+/// refuses it.
 ///
 /// @param producer    borrowed: the one that made the batch.
 /// @param batch       borrowed.
@@ -259,7 +261,8 @@ fn number(result: Result<usize, ErrorCode>) -> i64 {
 /// has no answer yet, or transactional.id is set and no transaction has begun), _INVALID_ARG (NULL, a wrong handle,
 /// partition or timeout, another producer's batch), _UNKNOWN_TOPIC_HANDLE, _UNKNOWN_PARTITION;
 /// _UNKNOWN_TOPIC_OR_PARTITION, _TOPIC_AUTHORIZATION_FAILED and other codes of the brokers, as the last answer about
-/// the topic had them; _TIMED_OUT, _REPORT_QUEUE_FULL, _CLOSED, _FATAL, _FORKED, _INTERNAL.
+/// the topic had them; _TRANSACTION_ABORTABLE; _ABORTED (the transaction was aborted or has failed meanwhile);
+/// _TIMED_OUT, _REPORT_QUEUE_FULL, _CLOSED, _FATAL, _FORKED, _INTERNAL.
 /// Ownership: the batch stays the caller's, for kprod_batch_free.
 /// Thread-safety: any thread; one at a time for one batch.
 /// Blocking: up to timeout_ms.

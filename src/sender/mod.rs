@@ -200,7 +200,8 @@ impl Engine {
             }
             self.sleep(until).await;
         }
-        self.dismiss_lines();
+        let code = self.shared.refusal().err();
+        self.dismiss_lines(code.unwrap_or(ErrorCode::CLOSED));
     }
 
     async fn sleep(&mut self, until: Option<Instant>) {

@@ -79,15 +79,21 @@ impl Engine {
         if ending == Ending::Abort {
             self.drop_undrained();
         }
-        // The last outcome wakes the engine, wherever it comes from; and nothing lingers until then.
+        self.hasten(Instant::now());
+    }
+
+    /// Nothing lingers until all that was accepted has its outcome, the last of which wakes the engine, wherever it
+    /// comes from.
+    pub(super) fn hasten(&mut self, now: Instant) {
         let ready = self.accumulator.ready.clone();
         let wake = Completer::Call(Box::new(move || ready.wake()));
         self.accumulator.incomplete.flush(wake);
-        self.all_due(Instant::now());
+        self.all_due(now);
     }
 
     /// What has not been written cannot be committed any more.
     fn drop_undrained(&mut self) {
+        self.dismiss_lines(ErrorCode::ABORTED);
         let now = Instant::now();
         for id in 0..self.tracks.len() {
             if self.tracks[id].partition.load() > 0 {
@@ -124,7 +130,7 @@ impl Engine {
         if self.transactor.may_begin() && self.accumulator.set_gate(Gate::Open) {
             self.transactor.begin();
         }
-        let drained = self.accumulator.incomplete.is_empty();
+        let drained = self.accumulator.incomplete.is_empty() && self.lines.is_empty();
         if self.transactor.ends_alone(drained) {
             self.end(None);
         }

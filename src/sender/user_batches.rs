@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tokio::time::Instant;
 
 use super::{Engine, Timer};
-use crate::accumulator::{Hurdle, LOOK_EVERY, Offer, Offerer};
+use crate::accumulator::{Gate, Hurdle, LOOK_EVERY, Offer, Offerer};
 use crate::completion::Operation;
 use crate::error::{Error, ErrorCode};
 
@@ -28,17 +28,21 @@ impl Engine {
         deadline: Instant,
         now: Instant,
     ) {
-        let topic = offer.topic.clone();
+        let waiting = Waiting {
+            offer,
+            operation,
+            deadline,
+        };
+        if let Gate::Shut(code) | Gate::Ended(code) = self.accumulator.gate() {
+            return waiting.answer(Err(code));
+        }
+        let topic = waiting.offer.topic.clone();
         if topic.partition_count() == 0 {
             self.on_want(&topic, now);
         }
         self.timers.at(deadline, Timer::Look);
-        let line = self.lines.entry((topic.handle, offer.partition));
-        line.or_default().push(Waiting {
-            offer,
-            operation,
-            deadline,
-        });
+        let line = self.lines.entry((topic.handle, waiting.offer.partition));
+        line.or_default().push(waiting);
     }
 
     /// Offers the first of each line to its partition, and the next where that one is accepted.
@@ -47,8 +51,9 @@ impl Engine {
             return;
         }
         let mut lines = std::mem::take(&mut self.lines);
+        let mut accepted = false;
         for line in lines.values_mut() {
-            self.serve(line, now);
+            accepted |= self.serve(line, now);
             let late = |waiting: &mut Waiting| waiting.deadline <= now;
             let late: Vec<Waiting> = line.extract_if(.., late).collect();
             for waiting in late {
@@ -58,25 +63,36 @@ impl Engine {
         }
         lines.retain(|_, line| !line.is_empty());
         self.lines = lines;
+        if accepted && self.transactor.is_ending() {
+            // What was accepted this late must not linger.
+            self.hasten(now);
+        }
     }
 
-    fn serve(&mut self, line: &mut Vec<Waiting>, now: Instant) {
+    /// Whether any was accepted.
+    fn serve(&mut self, line: &mut Vec<Waiting>, now: Instant) -> bool {
+        let mut accepted = false;
         while let Some(first) = line.first_mut() {
             let offer = &mut first.offer;
             let answer = match offer.accept(&self.accumulator, Offerer::Engine) {
                 Ok(()) => Ok(()),
                 Err(Hurdle::UnknownTopic) => match offer.topic_refusal() {
                     Some(code) => Err(code),
-                    None => return,
+                    None => break,
                 },
-                Err(Hurdle::Occupied) => return,
-                Err(Hurdle::Memory) => return self.look_at(now + LOOK_EVERY),
+                Err(Hurdle::Occupied) => break,
+                Err(Hurdle::Memory) => {
+                    self.look_at(now + LOOK_EVERY);
+                    break;
+                }
                 Err(Hurdle::Refused(code)) => Err(code),
                 Err(Hurdle::Withdrawn) => Err(ErrorCode::PURGED_QUEUED),
             };
             offer.topic.touch(self.shared.age_ms());
+            accepted |= answer.is_ok();
             line.remove(0).answer(answer);
         }
+        accepted
     }
 
     /// Lets those go whose batch was freed.
@@ -90,12 +106,8 @@ impl Engine {
         }
     }
 
-    /// Nothing is accepted any more.
-    pub(super) fn dismiss_lines(&mut self) {
-        let code = match self.shared.refusal() {
-            Ok(()) => ErrorCode::CLOSED,
-            Err(code) => code,
-        };
+    /// None of those who wait is accepted any more.
+    pub(super) fn dismiss_lines(&mut self, code: ErrorCode) {
         for waiting in std::mem::take(&mut self.lines).into_values().flatten() {
             waiting.answer(Err(code));
         }

@@ -180,6 +180,10 @@ impl Transactor {
         matches!(self.state, State::Doomed(_) | State::Ending(Ending::Abort))
     }
 
+    pub fn is_ending(&self) -> bool {
+        matches!(self.state, State::Ending(_))
+    }
+
     /// Whether a transaction is still to be ended.
     pub fn is_unsettled(&self) -> bool {
         self.state != State::Idle

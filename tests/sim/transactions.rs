@@ -12,7 +12,7 @@ use kprod::mock::{
     BrokerState, ClusterConfig, CoordinatorKind, Fault, FaultKind, KafkaVersion, MemoryNetwork,
     MockHandle, TopicConfig, When,
 };
-use kprod::producer::{Callbacks, Environment, Producer, Record, Timeout, TopicRef};
+use kprod::producer::{Callbacks, Environment, Producer, Record, Timeout, TopicRef, UserBatch};
 use kprod::protocol::ApiKey;
 use kprod::sys::Rng;
 use tokio::time::{Instant, sleep};
@@ -20,10 +20,14 @@ use tokio::time::{Instant, sleep};
 use super::plan::{millis, one_in, pick};
 use super::stage::{NOW, next_offset};
 
-const PARTITIONS: i32 = 4;
+/// Of the last one only user's batches that wait for their turn know: others would overtake them.
+const PARTITIONS: i32 = 5;
+const PATIENT: i32 = PARTITIONS - 1;
 const BROKERS: i32 = 3;
-/// Tags of calls, above those of records.
+/// Tags of calls, of user's batches and of answers about these, above those of records.
 const CALL: u64 = 1 << 40;
+const BATCH: u64 = 2 << 40;
+const OFFER: u64 = 3 << 40;
 const PATIENCE: Duration = Duration::from_secs(1200);
 const ABORTABLE: u32 = 2;
 const FATAL: u32 = 4;
@@ -46,6 +50,13 @@ enum Fate {
     Unknown,
 }
 
+/// A user's batch that waits for its turn, the transaction of its time and the records.
+struct Offered {
+    _batch: UserBatch,
+    transaction: usize,
+    tags: std::ops::Range<u64>,
+}
+
 struct World {
     rng: Rng,
     mock: MockHandle,
@@ -55,6 +66,11 @@ struct World {
     next_tag: u64,
     /// The accepted records of each transaction.
     records: Vec<BTreeSet<u64>>,
+    /// The reports that are due, by their tags.
+    due: BTreeSet<u64>,
+    batches: u64,
+    /// User's batches whose acceptance is not known yet, by their number.
+    offered: BTreeMap<u64, Offered>,
     offsets: BTreeMap<usize, i64>,
     fates: Vec<Fate>,
     reported: BTreeSet<u64>,
@@ -125,6 +141,9 @@ impl World {
             calls: 0,
             next_tag: 0,
             records: Vec::new(),
+            due: BTreeSet::new(),
+            batches: 0,
+            offered: BTreeMap::new(),
             offsets: BTreeMap::new(),
             fates: Vec::new(),
             reported: BTreeSet::new(),
@@ -154,8 +173,9 @@ impl World {
         };
         assert_eq!(begun, ErrorCode::OK, "begin");
         for _ in 0..self.rng.below(12) {
-            match self.rng.below(8) {
+            match self.rng.below(10) {
                 0..=3 => self.send_some(number),
+                8 | 9 => self.send_batch(number),
                 4 | 5 if self.storm => self.strike(),
                 6 if one_in(&self.rng, 2) => {
                     let Some(code) = self.send_offsets(number).await else {
@@ -251,18 +271,90 @@ impl World {
                 key: None,
                 value: Some(&value),
                 headers: &[],
-                partition: Some(self.rng.below(PARTITIONS as u64) as i32),
+                partition: Some(self.rng.below(PATIENT as u64) as i32),
                 timestamp: Some(NOW),
                 tag,
             };
             match self.producer.try_send(&sent) {
                 Ok(()) => {
                     self.records[number].insert(tag);
+                    self.due.insert(tag);
                     self.next_tag += 1;
                 }
                 Err(ErrorCode::TRANSACTION_ABORTABLE | ErrorCode::FATAL) => return,
                 Err(other) => panic!("try_send: {other:?}"),
             }
+        }
+    }
+
+    fn send_batch(&mut self, number: usize) {
+        let Ok(batch) = self.producer.create_batch() else {
+            return;
+        };
+        let first = self.next_tag;
+        for _ in 0..self.rng.below(6) {
+            let value = self.next_tag.to_be_bytes();
+            let record = Record {
+                topic: TopicRef::Handle(0),
+                key: None,
+                value: Some(&value),
+                headers: &[],
+                partition: None,
+                timestamp: Some(NOW),
+                tag: 0,
+            };
+            match batch.append(&record) {
+                Ok(_) => self.next_tag += 1,
+                Err(code) => {
+                    assert_eq!(code, ErrorCode::BATCH_FULL);
+                    break;
+                }
+            }
+        }
+        let tags = first..self.next_tag;
+        if one_in(&self.rng, 2) {
+            batch.close().unwrap();
+        }
+        self.batches += 1;
+        let this = self.batches;
+        let report = BATCH + this;
+        if one_in(&self.rng, 2) {
+            let offer = OFFER + this;
+            let sent = self
+                .producer
+                .send_batch_async(&batch, self.topic, PATIENT, report, offer);
+            self.say(format_args!("batch {this} of {tags:?} offered: {sent:?}"));
+            if sent.is_ok() {
+                let offered = Offered {
+                    _batch: batch,
+                    transaction: number,
+                    tags,
+                };
+                self.offered.insert(this, offered);
+            }
+            return;
+        }
+        let partition = self.rng.below(PATIENT as u64) as i32;
+        let sent = self
+            .producer
+            .try_send_batch(&batch, self.topic, partition, report);
+        self.say(format_args!("batch {this} of {tags:?}: {sent:?}"));
+        match sent {
+            Ok(()) => {
+                self.records[number].extend(tags);
+                self.due.insert(report);
+            }
+            Err(ErrorCode::QUEUE_FULL | ErrorCode::TRANSACTION_ABORTABLE | ErrorCode::FATAL) => {}
+            Err(other) => panic!("try_send_batch: {other:?}"),
+        }
+    }
+
+    /// The answer to an offered batch.
+    fn on_offer(&mut self, number: u64, error: ErrorCode) {
+        let offered = self.offered.remove(&number).expect("answered twice");
+        if error == ErrorCode::OK {
+            self.records[offered.transaction].extend(offered.tags);
+            self.due.insert(BATCH + number);
         }
     }
 
@@ -376,10 +468,21 @@ impl World {
         {}
         for report in reports {
             match report.kind {
-                ReportKind::Record => {
-                    self.say(format_args!("record {} {:?}", report.tag, report.error));
+                ReportKind::Record | ReportKind::Batch => {
+                    self.say(format_args!(
+                        "{:?} {} {:?}",
+                        report.kind, report.tag, report.error
+                    ));
                     assert!(self.reported.insert(report.tag), "twice: {report:?}");
                     assert_ne!(report.error, ErrorCode::INTERNAL);
+                }
+                ReportKind::Operation if report.tag > OFFER => {
+                    self.say(format_args!(
+                        "batch {}: {:?}",
+                        report.tag - OFFER,
+                        report.error
+                    ));
+                    self.on_offer(report.tag - OFFER, report.error);
                 }
                 ReportKind::Operation => drop(self.results.insert(report.tag, report)),
                 _ => {}
@@ -391,11 +494,12 @@ impl World {
         self.heal();
         self.producer.close(Timeout::After(PATIENCE)).unwrap();
         let deadline = Instant::now() + PATIENCE;
-        while self.reported.len() < self.next_tag as usize {
+        while !self.offered.is_empty() || !self.due.is_subset(&self.reported) {
             self.poll();
             assert!(Instant::now() < deadline, "records without a report");
             sleep(Duration::from_millis(5)).await;
         }
+        assert_eq!(self.due, self.reported);
         // Markers that are due.
         sleep(Duration::from_secs(700)).await;
         self.mock.with(|cluster| cluster.time_out_transaction("me"));

@@ -106,6 +106,51 @@ fn an_abort_drops_what_is_queued_and_refuses_what_waits() {
     }
 }
 
+/// A batch that waits for its topic while its transaction ends is not to be accepted in the next one.
+#[test]
+fn a_batch_that_waits_shares_its_transactions_fate() {
+    for (version, commits) in BOTH.into_iter().flat_map(|v| [(v, true), (v, false)]) {
+        let stage = stage(version, &[]);
+        let topic = stage.producer.topic("t").unwrap();
+        stage.begin();
+        let unknown = Fault::on(ApiKey::Metadata).error(ErrorCode::LEADER_NOT_AVAILABLE);
+        stage.mock().inject(unknown.forever());
+        let batch = filled(&stage.producer, 0..3);
+        let empty = filled(&stage.producer, 0..0);
+        for (batch, tag) in [(&batch, 1), (&empty, 2)] {
+            let sent = stage
+                .producer
+                .send_batch_async(batch, topic, 0, tag, 100 + tag);
+            assert_eq!(sent, Ok(()));
+        }
+        match commits {
+            true => stage.producer.commit_transaction_async(200).unwrap(),
+            false => stage.producer.abort_transaction_async(200).unwrap(),
+        }
+        // No longer part of it.
+        let late = filled(&stage.producer, 3..5);
+        let sent = stage.producer.send_batch_async(&late, topic, 0, 3, 103);
+        assert_eq!(sent, Ok(()));
+        if !commits {
+            for tag in [101, 102] {
+                let answer = stage.reports(1)[0];
+                assert_eq!((answer.tag, answer.error), (tag, ErrorCode::ABORTED));
+            }
+        }
+        stage.mock().clear_faults();
+        let reports = stage.reports(if commits { 6 } else { 2 });
+        let error_of = |tag: u64| reports.iter().find(|r| r.tag == tag).map(|r| r.error);
+        assert_eq!(error_of(103), Some(ErrorCode::ILLEGAL_STATE));
+        assert_eq!(error_of(200), Some(ErrorCode::OK));
+        stage.transact(9);
+        let expected: &[u64] = match commits {
+            true => &[0, 1, 2, 9],
+            false => &[9],
+        };
+        assert_eq!(stage.committed(), expected, "{version} {commits}");
+    }
+}
+
 #[test]
 fn idempotent_batches_are_there_once_although_their_answers_were_lost() {
     let bed = Bed::new(1, &[("enable.idempotence", "true"), ("acks", "all")]);
