@@ -35,6 +35,17 @@ class TestProducer < Test::Unit::TestCase
     end
   end
 
+  def test_flush_returns_after_the_callbacks
+    with({}) do |producer|
+      30.times do
+        called = 0
+        2000.times { producer.send('t', 'x') { called += 1 } }
+        producer.flush
+        assert_equal 2000, called
+      end
+    end
+  end
+
   def test_try_send_is_refused_when_there_is_no_room
     with('buffer.memory' => 65_536, 'batch.size' => 16_384, 'linger.ms' => 10_000) do |producer|
       futures = []

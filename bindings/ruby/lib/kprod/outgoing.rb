@@ -123,16 +123,19 @@ module Kprod
     end
 
     # For the producer's thread: settles what was refused, and what the block is given to settle: the futures that are
-    # owed a report by their tags, and an array for {#finish}. Callbacks come after it.
+    # owed a report by their tags, an array for {#finish}, and an array of futures with outcomes that are to be known
+    # last, for who waits for a flush expects all callbacks to have run.
     def settle
       called = []
+      last = []
       @mutex.synchronize do
         @idle = false
         @refused.each { |future, error| finish(future, error, called) }
         @refused.clear
-        yield @owed, called if block_given?
+        yield @owed, called, last if block_given?
       end
       called.each(&:tell)
+      settle { |_, called_last| last.each { |future, outcome| finish(future, outcome, called_last) } } unless last.empty?
     end
 
     # Gives a future its outcome, within {#settle}'s block.

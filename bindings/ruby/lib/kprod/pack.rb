@@ -10,10 +10,12 @@ module Kprod
     WORDS = 6
     NONE = -1
     LOW = 0xffffffff
+    # For the upper half of a word. Shifting a negative number by 32 bits would make objects of it.
+    HIGH = 1 << 32
     # No record of this size is accepted by any library, and no sum of such sizes overflows.
     MOST = 1 << 29
     TOO_LARGE = -113
-    private_constant :CAPACITY, :ROOM, :WORDS, :NONE, :LOW, :MOST, :TOO_LARGE
+    private_constant :CAPACITY, :ROOM, :WORDS, :NONE, :LOW, :HIGH, :MOST, :TOO_LARGE
 
     attr_reader :count
 
@@ -34,7 +36,7 @@ module Kprod
       key = put(key)
       value = put(value)
       named = headers.nil? ? 0 : put_headers(headers)
-      @words.push(tag, timestamp, topic | (partition << 32), offset | (key << 32), (value & LOW) | (named << 32),
+      @words.push(tag, timestamp, topic + (partition * HIGH), offset + (key * HIGH), (value & LOW) + (named * HIGH),
                   named.zero? ? 0 : headers.size)
       @futures.push(future)
       @count += 1

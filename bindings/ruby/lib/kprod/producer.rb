@@ -55,7 +55,7 @@ module Kprod
     # @return [Integer] the number of the topic's partitions
     def partitions_for(topic) = operation(:kprod_partitions_for_async, handle_of(topic))
 
-    # Waits until all that was sent before has an outcome.
+    # Waits until all that was sent before has an outcome, and the callbacks have run.
     def flush
       operation(:kprod_flush_async, after_sends: true)
       nil

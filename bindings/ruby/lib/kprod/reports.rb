@@ -74,12 +74,14 @@ module Kprod
       words = @entries.read_bytes(count * Library::DELIVERY_SIZE).unpack('q*')
       writable = false
       details = nil
-      @outgoing.settle do |owed, called|
+      @outgoing.settle do |owed, called, last|
         at = 0
         while at < words.length
           if (future = owed.delete(words[at + 1]))
             outcome = words[at] == DELIVERED ? metadata(words, at) : other(words, at, details ||= {})
-            @outgoing.finish(future, outcome, called)
+            if words[at] & LOW == OPERATION then last << [future, outcome]
+            else @outgoing.finish(future, outcome, called)
+            end
           elsif words[at] & LOW == WRITABLE
             writable = true
           end
