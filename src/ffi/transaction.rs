@@ -86,7 +86,10 @@ pub unsafe extern "C" fn kprod_begin_transaction_async(
 /// Returns: 0: committed. KPROD_ERR_TIMED_OUT: the outcome is not known yet and the commit goes on; call it again for its
 /// result: until then every other transactional call is refused. Any error with kprod_error_is_abortable: not
 /// committed; abort. Any with kprod_error_is_fatal (_PRODUCER_FENCED, _INVALID_PRODUCER_EPOCH: a newer instance has
-/// taken over and the transaction is aborted): close the producer. KPROD_ERR_ILLEGAL_STATE: no transaction is open.
+/// taken over and ended the transaction): close the producer. After a fatal error, and after KPROD_ERR_CLOSED where
+/// another thread closes the producer meanwhile, a commit that was called may have been done or not: who has to know
+/// asks the log, or lets the next instance take up from the group's committed offsets. KPROD_ERR_ILLEGAL_STATE: no
+/// transaction is open.
 /// KPROD_ERR_ILLEGAL_STATE also when
 /// the producer has no transactional.id, or another transactional call has not ended: the message says what comes
 /// first. KPROD_ERR_INVALID_ARG, _CLOSED, _IN_CALLBACK, _FORKED, _INTERNAL, and what ended the producer for good.
@@ -231,8 +234,8 @@ pub unsafe extern "C" fn kprod_group_metadata_init(group: *mut kprod_group_metad
 /// @param timeout_ms  the limit; KPROD_TIMEOUT_CONFIGURED: max.block.ms.
 /// @param err         out, optional: an error object, written on failure only.
 ///
-/// Returns: 0; KPROD_ERR_TIMED_OUT: it goes on: call it again for its result (the offsets of that call are not looked
-/// at), or abort. Abortable: KPROD_ERR_ILLEGAL_GENERATION, _UNKNOWN_MEMBER_ID, _FENCED_INSTANCE_ID,
+/// Returns: 0; KPROD_ERR_TIMED_OUT: it goes on: call it again with the same arguments for its result,
+/// or abort. Abortable: KPROD_ERR_ILLEGAL_GENERATION, _UNKNOWN_MEMBER_ID, _FENCED_INSTANCE_ID,
 /// _GROUP_AUTHORIZATION_FAILED and others with kprod_error_is_abortable. KPROD_ERR_ILLEGAL_STATE: no transaction is
 /// open. KPROD_ERR_INVALID_TOPIC_EXCEPTION: not a topic's name. KPROD_ERR_ILLEGAL_STATE also when
 /// the producer has no transactional.id, or another transactional call has not ended: the message says what comes

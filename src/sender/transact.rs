@@ -23,7 +23,10 @@ impl Engine {
         operation: Operation,
         deadline: Instant,
     ) {
-        if matches!(self.transactor.enter(call, deadline, operation), Entry::New) {
+        let entry = self
+            .transactor
+            .enter(call, offsets.as_deref(), deadline, operation);
+        if matches!(entry, Entry::New) {
             let result = self.begin_call(call, offsets);
             if let Some(result) = result {
                 self.transactor.conclude(result);
@@ -118,18 +121,19 @@ impl Engine {
         if !self.transactor.is_idempotent() {
             return;
         }
-        self.transactor.expire_calls(now, |call| {
-            Error::new(
-                ErrorCode::TIMED_OUT,
-                format!("{call} timed out; it goes on: call it again for its result"),
-            )
-        });
         if let Some(failure) = self.accumulator.hub.take_first_failure() {
             self.doom(failure);
         }
         if self.transactor.may_begin() && self.accumulator.set_gate(Gate::Open) {
             self.transactor.begin();
         }
+        // Behind what can be done at once, for who does not want to wait at all.
+        self.transactor.expire_calls(now, |call| {
+            Error::new(
+                ErrorCode::TIMED_OUT,
+                format!("{call} timed out; it goes on: call it again for its result"),
+            )
+        });
         let drained = self.accumulator.incomplete.is_empty() && self.lines.is_empty();
         if self.transactor.ends_alone(drained) {
             self.end(None);

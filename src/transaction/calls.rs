@@ -4,6 +4,7 @@ use std::fmt;
 
 use tokio::time::Instant;
 
+use super::offsets::Offsets;
 use crate::completion::Operation;
 use crate::error::{Error, ErrorCode};
 
@@ -31,73 +32,92 @@ impl fmt::Display for Call {
 /// What became of a call on its arrival.
 #[derive(Debug)]
 pub enum Entry {
-    /// It waits with those that made the same call before, was answered, or was refused.
+    /// It waits for the call that it resumes, was answered, or was refused.
     Settled,
     /// It begins.
     New,
 }
 
-/// The call under way, those who wait for it, and a result that nobody has waited for.
+/// A call under way.
+#[derive(Debug)]
+struct Current {
+    call: Call,
+    offsets: Option<Offsets>,
+    /// Who waits for its result, and until when; none after a timeout, until it is resumed.
+    waiting: Option<(Instant, Operation)>,
+}
+
+/// The call under way, and a result that nobody has waited for.
 #[derive(Debug, Default)]
 pub(super) struct Calls {
-    current: Option<(Call, Vec<(Instant, Operation)>)>,
-    outcome: Option<(Call, Result<(), Error>)>,
+    current: Option<Current>,
+    outcome: Option<(Call, Option<Offsets>, Result<(), Error>)>,
 }
 
 impl Calls {
     pub fn current(&self) -> Option<Call> {
-        self.current.as_ref().map(|(call, _)| *call)
+        self.current.as_ref().map(|current| current.call)
     }
 
     /// Whether somebody waits for the call under way.
     pub fn is_awaited(&self) -> bool {
-        self.current
-            .as_ref()
-            .is_some_and(|(_, waiting)| !waiting.is_empty())
+        let current = self.current.as_ref();
+        current.is_some_and(|current| current.waiting.is_some())
     }
 
-    pub fn enter(&mut self, call: Call, deadline: Instant, operation: Operation) -> Entry {
-        if let Some((ended, result)) = self.outcome.take() {
-            if ended == call {
+    pub fn enter(
+        &mut self,
+        call: Call,
+        offsets: Option<&Offsets>,
+        deadline: Instant,
+        operation: Operation,
+    ) -> Entry {
+        if let Some((ended, with, result)) = self.outcome.take() {
+            if ended == call && with.as_ref() == offsets {
                 operation.complete(result.map(|()| 0));
             } else {
                 operation.complete(Err(refused(call, ended, "has ended meanwhile")));
-                self.outcome = Some((ended, result));
+                self.outcome = Some((ended, with, result));
             }
             return Entry::Settled;
         }
         match &mut self.current {
-            None => {
-                self.current = Some((call, vec![(deadline, operation)]));
-                Entry::New
+            // The same again, of which the first has timed out.
+            Some(current)
+                if current.waiting.is_none()
+                    && current.call == call
+                    && current.offsets.as_ref() == offsets =>
+            {
+                current.waiting = Some((deadline, operation));
+                Entry::Settled
             }
-            Some((current, waiting)) if *current == call => {
-                waiting.push((deadline, operation));
+            Some(current)
+                if current.waiting.is_some()
+                    || (current.call, call) != (Call::SendOffsets, Call::Abort) =>
+            {
+                operation.complete(Err(refused(call, current.call, "has not ended")));
                 Entry::Settled
             }
             // What is aborted needs no offsets.
-            Some((Call::SendOffsets, waiting)) if call == Call::Abort && waiting.is_empty() => {
-                self.current = Some((call, vec![(deadline, operation)]));
+            Some(_) | None => {
+                self.current = Some(Current {
+                    call,
+                    offsets: offsets.cloned(),
+                    waiting: Some((deadline, operation)),
+                });
                 Entry::New
-            }
-            Some((current, _)) => {
-                operation.complete(Err(refused(call, *current, "has not ended")));
-                Entry::Settled
             }
         }
     }
 
     /// The call is over. Without anybody who waits, the result is kept for the same call.
     pub fn conclude(&mut self, result: Result<(), Error>) {
-        let Some((call, waiting)) = self.current.take() else {
+        let Some(current) = self.current.take() else {
             return;
         };
-        if waiting.is_empty() {
-            self.outcome = Some((call, result));
-            return;
-        }
-        for (_, operation) in waiting {
-            operation.complete(result.clone().map(|()| 0));
+        match current.waiting {
+            None => self.outcome = Some((current.call, current.offsets, result)),
+            Some((_, operation)) => operation.complete(result.map(|()| 0)),
         }
     }
 
@@ -106,13 +126,12 @@ impl Calls {
         self.current = None;
     }
 
-    /// Answers those whose time is up. The call goes on without them.
+    /// Answers who has no more time. The call goes on.
     pub fn expire(&mut self, now: Instant, error: impl Fn(Call) -> Error) {
-        if let Some((call, waiting)) = &mut self.current {
-            let late = |(deadline, _): &mut (Instant, Operation)| *deadline <= now;
-            for (_, operation) in waiting.extract_if(.., late) {
-                operation.complete(Err(error(*call)));
-            }
+        if let Some(current) = &mut self.current
+            && let Some((_, operation)) = current.waiting.take_if(|(at, _)| *at <= now)
+        {
+            operation.complete(Err(error(current.call)));
         }
     }
 }
@@ -155,7 +174,8 @@ mod tests {
             let answer = Waiter::new();
             let completer = Completer::Thread(answer.clone());
             let operation = Operation::new(completer, self.hub.clone());
-            (self.calls.enter(call, self.now, operation), answer)
+            let entry = self.calls.enter(call, None, self.now, operation);
+            (entry, answer)
         }
 
         fn expire(&mut self) {
@@ -171,17 +191,17 @@ mod tests {
     }
 
     #[test]
-    fn the_same_call_joins_and_another_is_refused() {
+    fn while_somebody_waits_every_call_is_refused() {
         let mut bench = Bench::new();
         let (entry, first) = bench.enter(Call::Commit);
         assert!(matches!(entry, Entry::New));
-        let (entry, second) = bench.enter(Call::Commit);
-        assert!(matches!(entry, Entry::Settled));
-        let (_, abort) = bench.enter(Call::Abort);
-        assert_eq!(code(&abort), Some(ErrorCode::ILLEGAL_STATE));
+        for call in [Call::Commit, Call::Abort, Call::Begin] {
+            let (entry, refused) = bench.enter(call);
+            assert!(matches!(entry, Entry::Settled));
+            assert_eq!(code(&refused), Some(ErrorCode::ILLEGAL_STATE));
+        }
         bench.calls.conclude(Ok(()));
         assert_eq!(code(&first), Some(ErrorCode::OK));
-        assert_eq!(code(&second), Some(ErrorCode::OK));
         assert_eq!(bench.calls.current(), None);
     }
 

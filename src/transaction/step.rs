@@ -251,8 +251,14 @@ impl Transactor {
 
     // ---- the user's calls
 
-    pub fn enter(&mut self, call: Call, deadline: Instant, operation: Operation) -> Entry {
-        self.calls.enter(call, deadline, operation)
+    pub fn enter(
+        &mut self,
+        call: Call,
+        offsets: Option<&Offsets>,
+        deadline: Instant,
+        operation: Operation,
+    ) -> Entry {
+        self.calls.enter(call, offsets, deadline, operation)
     }
 
     pub fn conclude(&mut self, result: Result<(), Error>) {

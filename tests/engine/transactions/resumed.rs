@@ -106,7 +106,7 @@ fn every_call_that_timed_out_is_resumed_by_itself_only() {
     }
 }
 
-/// A call that waits in one thread, and each other call in a second one.
+/// A call that waits in one thread, and each call, the same too, in a second one.
 #[test]
 fn a_call_that_waits_lets_no_other_one_in() {
     for version in BOTH {
@@ -119,7 +119,7 @@ fn a_call_that_waits_lets_no_other_one_in() {
             std::thread::scope(|scope| {
                 let waiting = scope.spawn(|| call.make(&stage.producer, WAIT));
                 until("the call is under way", || stage.count(request) > 0);
-                for other in CALLS.into_iter().filter(|other| *other != call) {
+                for other in CALLS {
                     let began = Instant::now();
                     let error = other.make(&stage.producer, WAIT).unwrap_err();
                     assert_eq!(
@@ -138,6 +138,41 @@ fn a_call_that_waits_lets_no_other_one_in() {
                 Call::Commit | Call::Abort => stage.begin(),
             }
         }
+    }
+}
+
+/// Who does not want to wait at all gets on all the same.
+#[test]
+fn a_begin_without_any_time_succeeds_when_it_can() {
+    let stage = stage(2, &[]);
+    until("a transaction is open", || {
+        let begun = stage.producer.begin_transaction(Timeout::Now);
+        begun.is_ok()
+    });
+    stage.send(1);
+    stage.commit();
+    assert_eq!(stage.committed(), [1]);
+}
+
+/// A success is told of the offsets that it is about.
+#[test]
+fn other_offsets_than_those_under_way_are_refused() {
+    for version in BOTH {
+        let stage = stage(version, &[]);
+        stage.begin_with(0);
+        stage.reports(1);
+        let slow = Fault::on(ApiKey::TxnOffsetCommit).delay(SLOW);
+        stage.mock().inject(slow);
+        let send = |offsets, timeout| {
+            let sent = stage.producer.send_offsets_to_transaction(offsets, timeout);
+            sent.map_err(|error| error.code)
+        };
+        assert_eq!(send(group_offsets(), SHORT), Err(ErrorCode::TIMED_OUT));
+        let other = offsets("other", 5, "ghost");
+        assert_eq!(send(other.clone(), WAIT), Err(ErrorCode::ILLEGAL_STATE));
+        assert_eq!(send(group_offsets(), WAIT), Ok(()));
+        assert_eq!(send(other, WAIT), Err(ErrorCode::ILLEGAL_GENERATION));
+        stage.abort();
     }
 }
 
