@@ -17,5 +17,5 @@ pub use hub::{Completer, Completions, FinishedBatch, SendCallback};
 pub use log::{LogCallback, LogLevel, Logger};
 pub use operation::Operation;
 pub use report::{Persistence, Report, ReportKind, TimestampType, flags};
-pub use waiter::{Latch, Waiter};
+pub use waiter::Waiter;
 pub use whole::{Share, Whole};

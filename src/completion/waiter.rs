@@ -67,32 +67,6 @@ impl<T> Waiter<T> {
     }
 }
 
-/// Opens once and stays open.
-#[derive(Debug, Default)]
-pub struct Latch {
-    open: Mutex<bool>,
-    opened: Condvar,
-}
-
-impl Latch {
-    pub fn open(&self) {
-        *self.open.lock() = true;
-        self.opened.notify_all();
-    }
-
-    /// Whether it is open, having waited for that until the deadline.
-    pub fn wait(&self, deadline: Instant) -> bool {
-        let mut open = self.open.lock();
-        while !*open {
-            let late = self.opened.wait_until(&mut open, deadline.into_std());
-            if late.timed_out() {
-                return *open;
-            }
-        }
-        true
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

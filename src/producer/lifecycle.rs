@@ -13,14 +13,14 @@ use tokio::time::Instant;
 use super::operations::plain;
 use super::{Callbacks, Producer, Timeout};
 use crate::accumulator::{Accumulator, Command};
-use crate::completion::{Completer, Completions, Latch, Logger, Operation, in_callback};
+use crate::completion::{Completer, Completions, Logger, Operation, in_callback};
 use crate::config::ProducerConfig;
 use crate::error::{Error, ErrorCode};
 use crate::mock::{ClusterConfig, MockServer};
 use crate::network::{BrokerAddress, Network, NetworkConfig, TokioTransport, Transport};
 use crate::sender::{EachTurn, Engine};
 use crate::sender::{Lifecycle, Shared};
-use crate::sys::{self, Rng};
+use crate::sys::{self, Latch, Rng};
 
 /// How much longer than its deadline a close waits for the engine to put its things away.
 const END_GRACE: Duration = Duration::from_secs(5);
@@ -221,7 +221,7 @@ impl EngineThread {
             return;
         }
         // The latch first: a join alone has no deadline.
-        if !self.ended.wait(deadline) {
+        if !self.ended.wait(Some(deadline)) {
             return;
         }
         let thread = self.ending.lock().thread.take();
@@ -235,7 +235,7 @@ impl EngineThread {
         let shared = shared.clone();
         let engine = self.clone();
         let body = move || {
-            engine.ended.wait(deadline + END_GRACE);
+            engine.ended.wait(Some(deadline + END_GRACE));
             let _ = engine.finish_close(&shared, Some(deadline));
         };
         let mut ending = self.ending.lock();

@@ -102,12 +102,9 @@ impl<'a> Reader<'a> {
 
     /// A number that counts from 0.
     pub fn index(&mut self) -> Result<i32> {
-        let at = self.error(ErrorKind::BadIndex { index: 0 });
+        let at = self.base + self.pos;
         match self.i32()? {
-            index if index < 0 => Err(ProtocolError {
-                kind: ErrorKind::BadIndex { index },
-                ..at
-            }),
+            index if index < 0 => Err(ProtocolError::new(ErrorKind::BadIndex { index }, at)),
             index => Ok(index),
         }
     }

@@ -102,6 +102,15 @@ impl Reserve {
         took.is_ok()
     }
 
+    #[inline]
+    fn fulfil(&self, bytes: usize, request: impl Fn() -> *mut u8) -> *mut u8 {
+        let got = request();
+        if got.is_null() {
+            return self.insist(bytes, request);
+        }
+        got
+    }
+
     /// Repeats a small request that the system refused until it is fulfilled. NULL: it cannot be.
     #[cold]
     #[allow(clippy::disallowed_methods)] // The event is that others, in the library or its host, give memory back.
@@ -148,28 +157,19 @@ unsafe impl GlobalAlloc for Heap {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: the caller keeps the contract, which is the system allocator's.
         let request = || unsafe { System.alloc(layout) };
-        match request() {
-            none if none.is_null() => RESERVE.insist(layout.size(), request),
-            got => got,
-        }
+        RESERVE.fulfil(layout.size(), request)
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         // SAFETY: as in `alloc`.
         let request = || unsafe { System.alloc_zeroed(layout) };
-        match request() {
-            none if none.is_null() => RESERVE.insist(layout.size(), request),
-            got => got,
-        }
+        RESERVE.fulfil(layout.size(), request)
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         // SAFETY: as in `alloc`; where it fails the old block is as it was.
         let request = || unsafe { System.realloc(pointer, layout, size) };
-        match request() {
-            none if none.is_null() => RESERVE.insist(size, request),
-            got => got,
-        }
+        RESERVE.fulfil(size, request)
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {

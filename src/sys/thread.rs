@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 
-use super::{SignalsBlocked, room_for_more, watch_forks};
+use super::{Latch, SignalsBlocked, room_for_more, watch_forks};
 
 /// The kernel cuts a thread's name here.
 const NAME_MAX: usize = 15;
@@ -26,38 +26,24 @@ where
     // The C library too takes memory for a thread, and ends the process where it gets none.
     room_for_more()?;
     let _blocked = SignalsBlocked::new()?;
-    let started = Arc::new(Started::default());
-    let note = Note(started.clone());
+    let started = Arc::new(Latch::default());
+    let opener = Opener(started.clone());
     let thread = Builder::new().name(name.to_owned()).spawn(move || {
         touch_thread_locals();
-        drop(note);
+        drop(opener);
         body();
     })?;
     // The room that was found is the thread's until it runs.
-    started.wait();
+    started.wait(None);
     Ok(thread)
 }
 
-#[derive(Default)]
-struct Started {
-    noted: Mutex<bool>,
-    changed: Condvar,
-}
+/// Opens the latch when it is dropped, however that comes about.
+struct Opener(Arc<Latch>);
 
-impl Started {
-    fn wait(&self) {
-        let mut noted = self.noted.lock();
-        self.changed.wait_while(&mut noted, |noted| !*noted);
-    }
-}
-
-/// Notes the start when it is dropped, however that comes about.
-struct Note(Arc<Started>);
-
-impl Drop for Note {
+impl Drop for Opener {
     fn drop(&mut self) {
-        *self.0.noted.lock() = true;
-        self.0.changed.notify_one();
+        self.0.open();
     }
 }
 

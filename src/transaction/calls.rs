@@ -38,11 +38,17 @@ pub enum Entry {
     New,
 }
 
+/// A call with what it was given.
+#[derive(Debug, PartialEq)]
+struct Asked {
+    call: Call,
+    offsets: Option<Offsets>,
+}
+
 /// A call under way.
 #[derive(Debug)]
 struct Current {
-    call: Call,
-    offsets: Option<Offsets>,
+    asked: Asked,
     /// Who waits for its result, and until when; none after a timeout, until it is resumed.
     waiting: Option<(Instant, Operation)>,
 }
@@ -51,12 +57,12 @@ struct Current {
 #[derive(Debug, Default)]
 pub(super) struct Calls {
     current: Option<Current>,
-    outcome: Option<(Call, Option<Offsets>, Result<(), Error>)>,
+    outcome: Option<(Asked, Result<(), Error>)>,
 }
 
 impl Calls {
     pub fn current(&self) -> Option<Call> {
-        self.current.as_ref().map(|current| current.call)
+        self.current.as_ref().map(|current| current.asked.call)
     }
 
     /// Whether somebody waits for the call under way.
@@ -72,37 +78,36 @@ impl Calls {
         deadline: Instant,
         operation: Operation,
     ) -> Entry {
-        if let Some((ended, with, result)) = self.outcome.take() {
-            if ended == call && with.as_ref() == offsets {
+        let asked = Asked {
+            call,
+            offsets: offsets.cloned(),
+        };
+        if let Some((ended, result)) = self.outcome.take() {
+            if ended == asked {
                 operation.complete(result.map(|()| 0));
             } else {
-                operation.complete(Err(refused(call, ended, "has ended meanwhile")));
-                self.outcome = Some((ended, with, result));
+                operation.complete(Err(refused(call, ended.call, "has ended meanwhile")));
+                self.outcome = Some((ended, result));
             }
             return Entry::Settled;
         }
         match &mut self.current {
             // The same again, of which the first has timed out.
-            Some(current)
-                if current.waiting.is_none()
-                    && current.call == call
-                    && current.offsets.as_ref() == offsets =>
-            {
+            Some(current) if current.waiting.is_none() && current.asked == asked => {
                 current.waiting = Some((deadline, operation));
                 Entry::Settled
             }
             Some(current)
                 if current.waiting.is_some()
-                    || (current.call, call) != (Call::SendOffsets, Call::Abort) =>
+                    || (current.asked.call, call) != (Call::SendOffsets, Call::Abort) =>
             {
-                operation.complete(Err(refused(call, current.call, "has not ended")));
+                operation.complete(Err(refused(call, current.asked.call, "has not ended")));
                 Entry::Settled
             }
             // What is aborted needs no offsets.
             Some(_) | None => {
                 self.current = Some(Current {
-                    call,
-                    offsets: offsets.cloned(),
+                    asked,
                     waiting: Some((deadline, operation)),
                 });
                 Entry::New
@@ -116,7 +121,7 @@ impl Calls {
             return;
         };
         match current.waiting {
-            None => self.outcome = Some((current.call, current.offsets, result)),
+            None => self.outcome = Some((current.asked, result)),
             Some((_, operation)) => operation.complete(result.map(|()| 0)),
         }
     }
@@ -131,7 +136,7 @@ impl Calls {
         if let Some(current) = &mut self.current
             && let Some((_, operation)) = current.waiting.take_if(|(at, _)| *at <= now)
         {
-            operation.complete(Err(error(current.call)));
+            operation.complete(Err(error(current.asked.call)));
         }
     }
 }

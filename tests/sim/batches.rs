@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use kprod::completion::{Report, ReportKind};
 use kprod::error::ErrorCode;
-use kprod::producer::{Producer, Record, TopicRef, UserBatch};
+use kprod::producer::{Producer, UserBatch};
 use kprod::sys::Rng;
 
 use super::model::{BATCH, Draft, Model, OFFER};
 use super::plan::{Plan, one_in};
+use super::stage::in_batch;
 
 #[derive(Default)]
 pub struct Batches {
@@ -125,16 +126,7 @@ fn fill(batch: &UserBatch, model: &mut Model, rng: &Rng, plan: &Plan) -> std::op
             value.fill_with(|| rng.next_u64() as u8);
         }
         value[..8].copy_from_slice(&tag.to_be_bytes());
-        let record = Record {
-            topic: TopicRef::Handle(0),
-            key: None,
-            value: Some(&value),
-            headers: &[],
-            partition: None,
-            timestamp: Some(1_767_225_600_000),
-            tag: 0,
-        };
-        match batch.append(&record) {
+        match batch.append(&in_batch(&value)) {
             Ok(added) => assert_eq!(added.offset as u64, tag - first),
             Err(ErrorCode::BATCH_FULL) => break,
             Err(other) => panic!("append: {other:?}"),

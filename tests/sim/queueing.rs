@@ -2,23 +2,14 @@
 
 use kprod::completion::ReportKind;
 use kprod::error::ErrorCode;
-use kprod::producer::{Producer, Record, TopicRef, UserBatch};
+use kprod::producer::{Producer, UserBatch};
 
-use crate::stage::{NOW, play};
+use crate::stage::{in_batch, play};
 
 fn batch_of(producer: &Producer, tag: u64) -> UserBatch {
     let batch = producer.create_batch().unwrap();
     let value = tag.to_be_bytes();
-    let record = Record {
-        topic: TopicRef::Handle(0),
-        key: None,
-        value: Some(&value),
-        headers: &[],
-        partition: None,
-        timestamp: Some(NOW),
-        tag: 0,
-    };
-    batch.append(&record).unwrap();
+    batch.append(&in_batch(&value)).unwrap();
     batch
 }
 

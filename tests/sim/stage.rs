@@ -66,6 +66,19 @@ pub struct Stage {
     seen: RefCell<VecDeque<(Duration, Report)>>,
 }
 
+/// A record as a user's batch takes it.
+pub fn in_batch(value: &[u8]) -> Record<'_> {
+    Record {
+        topic: TopicRef::Handle(0),
+        key: None,
+        value: Some(value),
+        headers: &[],
+        partition: None,
+        timestamp: Some(NOW),
+        tag: 0,
+    }
+}
+
 pub fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }

@@ -18,7 +18,7 @@ use kprod::sys::Rng;
 use tokio::time::{Instant, sleep};
 
 use super::plan::{millis, one_in, pick};
-use super::stage::{NOW, next_offset};
+use super::stage::{NOW, in_batch, next_offset};
 
 /// Of the last one only user's batches that wait for their turn know: others would overtake them.
 const PARTITIONS: i32 = 5;
@@ -294,16 +294,7 @@ impl World {
         let first = self.next_tag;
         for _ in 0..self.rng.below(6) {
             let value = self.next_tag.to_be_bytes();
-            let record = Record {
-                topic: TopicRef::Handle(0),
-                key: None,
-                value: Some(&value),
-                headers: &[],
-                partition: None,
-                timestamp: Some(NOW),
-                tag: 0,
-            };
-            match batch.append(&record) {
+            match batch.append(&in_batch(&value)) {
                 Ok(_) => self.next_tag += 1,
                 Err(code) => {
                     assert_eq!(code, ErrorCode::BATCH_FULL);

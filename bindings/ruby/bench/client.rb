@@ -7,21 +7,30 @@ TOPIC = 'bench'
 # Records whose futures are kept before they are awaited, as by a program that looks at each outcome.
 WINDOW = 10_000
 
-# This package, a window of futures at a time.
+# Sends a window of records, then looks at each outcome.
+module Windows
+  def send_all(value, records)
+    acknowledged = 0
+    while acknowledged < records
+      window = Array.new([WINDOW, records - acknowledged].min) { produce(value) }
+      window.each { |pending| acknowledged += 1 if offset_of(pending) >= 0 }
+    end
+    acknowledged
+  end
+end
+
+# This package, with a future for each record.
 class KprodFutures
+  include Windows
+
   def initialize(servers)
     require 'kprod'
     @producer = Kprod::Producer.new('bootstrap.servers' => servers, 'acks' => 1, 'linger.ms' => 5)
   end
 
-  def send_all(value, records)
-    acknowledged = 0
-    while acknowledged < records
-      window = Array.new([WINDOW, records - acknowledged].min) { @producer.send(TOPIC, value) }
-      window.each { |future| acknowledged += 1 if future.value.offset >= 0 }
-    end
-    acknowledged
-  end
+  def produce(value) = @producer.send(TOPIC, value)
+
+  def offset_of(future) = future.value.offset
 
   def close = @producer.close
 end
@@ -36,8 +45,10 @@ class KprodCallbacks < KprodFutures
   end
 end
 
-# The gem rdkafka, a window of its handles at a time.
+# The gem rdkafka.
 class RdkafkaGem
+  include Windows
+
   def initialize(servers)
     require 'rdkafka'
     Rdkafka::Config.logger = Logger.new($stderr)
@@ -53,21 +64,16 @@ class RdkafkaGem
     retry
   end
 
-  def send_all(value, records)
-    acknowledged = 0
-    while acknowledged < records
-      window = Array.new([WINDOW, records - acknowledged].min) { produce(value) }
-      window.each { |handle| acknowledged += 1 if handle.wait.offset >= 0 }
-    end
-    acknowledged
-  end
+  def offset_of(handle) = handle.wait.offset
 
   def close = @producer.close
 end
 
-# The least that the gem rdkafka does, where it is not to be had: librdkafka through ffi, rd_kafka_producev with a handle's address as
-# the opaque, a thread that polls, and a delivery callback in Ruby for each record that finds the handle again.
+# The least that the gem rdkafka does, where it is not to be had: librdkafka through ffi, rd_kafka_producev with a handle's
+# address as the opaque, a thread that polls, and a delivery callback in Ruby for each record that finds the handle again.
 class RdkafkaFfi
+  include Windows
+
   # The library and the part of its interface that is needed.
   module Native
     require 'ffi'
@@ -144,13 +150,9 @@ class RdkafkaFfi
     handle
   end
 
-  def send_all(value, records)
-    acknowledged = 0
-    while acknowledged < records
-      window = Array.new([WINDOW, records - acknowledged].min) { produce(value) }
-      window.each { |handle| acknowledged += 1 if handle.wait >= 0 && handle[:response].zero? }
-    end
-    acknowledged
+  def offset_of(handle)
+    offset = handle.wait
+    handle[:response].zero? ? offset : -1
   end
 
   def close
