@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::{BrokerAddress, RequestId};
+use crate::config::SecurityProtocol;
 use crate::error::ErrorCode;
 use crate::protocol::ApiKey;
 
@@ -14,6 +15,8 @@ pub struct CloseReason {
     pub broker: BrokerAddress,
     /// How long after `connect`.
     pub after: Duration,
+    /// How the broker was spoken to.
+    pub security: SecurityProtocol,
     pub kind: CloseKind,
 }
 
@@ -32,6 +35,8 @@ pub enum CloseKind {
         mechanism: &'static str,
         message: String,
     },
+    /// The listener is one without SASL.
+    SaslUnexpected,
     /// The broker speaks no version that this client speaks.
     UnsupportedBroker(String),
     /// The broker did not answer, or did not take, a request in time.
@@ -75,6 +80,7 @@ impl CloseReason {
             CloseKind::Connect(_) | CloseKind::SetupTimeout { .. } => ErrorCode::NO_BROKERS,
             CloseKind::Tls(_) => ErrorCode::TLS,
             CloseKind::Authentication { .. } => ErrorCode::SASL_AUTHENTICATION_FAILED,
+            CloseKind::SaslUnexpected => ErrorCode::ILLEGAL_SASL_STATE,
             CloseKind::UnsupportedBroker(_) => ErrorCode::UNSUPPORTED_VERSION,
             CloseKind::RequestTimeout { .. } => ErrorCode::REQUEST_TIMED_OUT,
             CloseKind::Disconnected { .. } | CloseKind::Idle | CloseKind::Requested => {
@@ -85,6 +91,17 @@ impl CloseReason {
         }
     }
 
+    /// Whether waiting does not make it better: a matter of credentials, certificates or versions.
+    pub fn is_hopeless(&self) -> bool {
+        matches!(
+            self.kind,
+            CloseKind::Authentication { .. }
+                | CloseKind::SaslUnexpected
+                | CloseKind::Tls(_)
+                | CloseKind::UnsupportedBroker(_)
+        )
+    }
+
     /// Whether it is nothing to speak of: no fault of broker, network or configuration.
     pub fn is_silent(&self) -> bool {
         matches!(self.kind, CloseKind::Idle | CloseKind::Requested)
@@ -92,7 +109,7 @@ impl CloseReason {
 }
 
 impl SetupStep {
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             SetupStep::Resolve => "name resolution",
             SetupStep::Connect => "TCP connect",
@@ -103,10 +120,13 @@ impl SetupStep {
         }
     }
 
-    /// What the user may have set wrongly when the stream ends here.
-    fn hint(self) -> &'static str {
+    /// What the user may have set wrongly when the stream ends here, or goes no further.
+    pub(super) fn hint(self, security: SecurityProtocol) -> &'static str {
         match self {
             SetupStep::Tls => "; does this port speak TLS? See security.protocol",
+            SetupStep::ApiVersions if security.uses_tls() => {
+                "; is this a Kafka broker of 2.1 or newer?"
+            }
             SetupStep::ApiVersions => {
                 "; is this a Kafka broker of 2.1 or newer, without TLS? See security.protocol"
             }
@@ -122,6 +142,7 @@ impl fmt::Display for CloseReason {
         let CloseReason {
             broker,
             after,
+            security,
             kind,
         } = self;
         match kind {
@@ -140,7 +161,7 @@ impl fmt::Display for CloseReason {
                     f,
                     "{broker} did not complete the {} within {timeout:.1?}{}",
                     step.name(),
-                    step.hint()
+                    step.hint(*security)
                 )
             }
             CloseKind::Tls(cause) => write!(f, "TLS with {broker} failed: {cause}"),
@@ -148,6 +169,18 @@ impl fmt::Display for CloseReason {
                 write!(
                     f,
                     "authentication at {broker} with {mechanism} failed: {message}"
+                )
+            }
+            CloseKind::SaslUnexpected => {
+                let without = if security.uses_tls() {
+                    "SSL"
+                } else {
+                    "PLAINTEXT"
+                };
+                write!(
+                    f,
+                    "the listener at {broker} does not expect SASL (ILLEGAL_SASL_STATE): set security.protocol to \
+                     {without}, or use the port of a listener with SASL"
                 )
             }
             CloseKind::UnsupportedBroker(what) => write!(f, "{broker} cannot be used: {what}"),
@@ -177,7 +210,7 @@ impl fmt::Display for CloseReason {
                 write!(
                     f,
                     "{broker} disconnected after {after:.1?}: {cause}{}",
-                    step.hint()
+                    step.hint(*security)
                 )
             }
             CloseKind::Disconnected { step, cause } => {
@@ -185,7 +218,7 @@ impl fmt::Display for CloseReason {
                     f,
                     "{broker} disconnected during the {}: {cause}{}",
                     step.name(),
-                    step.hint()
+                    step.hint(*security)
                 )
             }
             CloseKind::Protocol(what) => write!(f, "{broker} broke the protocol: {what}"),
@@ -211,6 +244,10 @@ mod tests {
     use super::*;
 
     fn text(kind: CloseKind) -> String {
+        text_over(SecurityProtocol::Plaintext, kind)
+    }
+
+    fn text_over(security: SecurityProtocol, kind: CloseKind) -> String {
         let broker = BrokerAddress {
             host: "broker-1".into(),
             port: 9092,
@@ -218,6 +255,7 @@ mod tests {
         CloseReason {
             broker,
             after: Duration::from_millis(1234),
+            security,
             kind,
         }
         .to_string()
@@ -267,6 +305,22 @@ mod tests {
             cause,
         };
         assert!(text(kind).ends_with("does this listener require SASL? See security.protocol"));
+    }
+
+    #[test]
+    fn tls_is_not_suspected_inside_of_tls() {
+        let kind = || CloseKind::Disconnected {
+            step: SetupStep::ApiVersions,
+            cause: "end of stream".to_owned(),
+        };
+        assert!(text(kind()).contains("without TLS? See security.protocol"));
+        for security in [SecurityProtocol::Ssl, SecurityProtocol::SaslSsl] {
+            let text = text_over(security, kind());
+            assert!(
+                text.ends_with("is this a Kafka broker of 2.1 or newer?"),
+                "{text}"
+            );
+        }
     }
 
     #[test]

@@ -167,6 +167,7 @@ impl Connection {
         let reason = CloseReason {
             broker: self.broker.clone(),
             after: self.begun.elapsed(),
+            security: self.shared.settings.security_protocol,
             kind,
         };
         let unanswered = self.pipeline.take_unanswered();

@@ -138,9 +138,11 @@ impl<'a> Handshake<'a> {
                 let offered = VersionSet::new(&response).pick(ApiKey::ApiVersions, version - 1);
                 return self.ask_versions(offered.unwrap_or(0)).map(Next::Send);
             }
-            ErrorCode(code) => {
-                let text = format!("ApiVersions was answered with error {code}");
-                return Err(CloseKind::UnsupportedBroker(text));
+            code => {
+                return Err(CloseKind::UnsupportedBroker(answered_with(
+                    ApiKey::ApiVersions,
+                    code,
+                )));
             }
         }
         self.require(ApiKey::Metadata)?;
@@ -202,12 +204,8 @@ impl<'a> Handshake<'a> {
                     format!("the broker offers {offered} (sasl.mechanism)"),
                 ));
             }
-            ErrorCode(code) => {
-                return Err(refused(
-                    sasl,
-                    format!("SaslHandshake was answered with error {code}"),
-                ));
-            }
+            ErrorCode::ILLEGAL_SASL_STATE => return Err(CloseKind::SaslUnexpected),
+            code => return Err(refused(sasl, answered_with(ApiKey::SaslHandshake, code))),
         }
         let version = self.require(ApiKey::SaslAuthenticate)?;
         let (exchange, first) = Exchange::start(sasl).map_err(|text| refused(sasl, text))?;
@@ -228,9 +226,9 @@ impl<'a> Handshake<'a> {
                 .filter(|text| !text.is_empty())
                 .map(|text| presentable(sasl, &text));
             let mut text = said.unwrap_or_else(|| {
-                format!(
-                    "SaslAuthenticate was answered with error {}",
-                    response.error_code
+                answered_with(
+                    ApiKey::SaslAuthenticate,
+                    ErrorCode(response.error_code.into()),
                 )
             });
             let reason = exchange
@@ -303,6 +301,10 @@ impl<'a> Handshake<'a> {
             .as_ref()
             .ok_or_else(|| CloseKind::Protocol("a SASL answer came without SASL".into()))
     }
+}
+
+fn answered_with(api: ApiKey, code: ErrorCode) -> String {
+    format!("{api} was answered with {code}: {}", code.text())
 }
 
 fn refused<'a>(sasl: impl Into<Option<&'a SaslSettings>>, message: String) -> CloseKind {

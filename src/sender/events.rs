@@ -229,7 +229,7 @@ impl Engine {
     }
 
     pub(super) fn note_trouble(&mut self, error: Error) {
-        if error.code == ErrorCode::SASL_AUTHENTICATION_FAILED {
+        if let ErrorCode::SASL_AUTHENTICATION_FAILED | ErrorCode::ILLEGAL_SASL_STATE = error.code {
             self.accumulator.hub.event(&error);
         }
         self.shared.set_trouble(Some(error));
@@ -237,11 +237,7 @@ impl Engine {
 
     /// Credentials and certificates do not get better by waiting.
     fn fail_hopeless_starts(&mut self, reason: &CloseReason) {
-        let hopeless = matches!(
-            reason.kind,
-            CloseKind::Authentication { .. } | CloseKind::Tls(_) | CloseKind::UnsupportedBroker(_)
-        );
-        if hopeless && !self.metadata.is_known() {
+        if reason.is_hopeless() && !self.metadata.is_known() {
             let error = Error::new(reason.error_code(), reason.to_string());
             for (_, operation) in self.starts.drain(..) {
                 operation.complete(Err(error.clone()));

@@ -213,6 +213,55 @@ async fn a_mechanism_that_is_not_offered_is_answered_with_those_that_are() {
     );
 }
 
+/// What is said to a client whose SaslHandshake is answered with this code.
+async fn handshake_answered(error_code: i16) -> CloseReason {
+    let (mut fixture, _handle, mut peer) = before_sasl(plain()).await;
+    let (header, _) = peer.request().await;
+    let mechanisms = Vec::new();
+    let answer = SaslHandshakeResponse {
+        error_code,
+        mechanisms,
+    };
+    peer.respond_with(&header, 1, &answer).await;
+    fixture.closed().await.0
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_listener_without_sasl_is_called_that() {
+    let reason = handshake_answered(34).await;
+    assert_eq!(
+        reason.to_string(),
+        "the listener at broker:9092 does not expect SASL (ILLEGAL_SASL_STATE): set security.protocol to PLAINTEXT, \
+         or use the port of a listener with SASL"
+    );
+    assert_eq!(
+        reason.error_code(),
+        crate::error::ErrorCode::ILLEGAL_SASL_STATE
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn other_codes_are_told_by_name() {
+    let reason = handshake_answered(35).await;
+    assert!(
+        reason
+            .to_string()
+            .contains("SaslHandshake was answered with UNSUPPORTED_VERSION: "),
+        "{reason}"
+    );
+    let (mut fixture, _handle, mut peer) = before_sasl(plain()).await;
+    peer.agree_on("PLAIN").await;
+    let (header, _) = peer.token().await;
+    peer.refuse_token(&header, "").await;
+    let (reason, _) = fixture.closed().await;
+    assert!(
+        reason
+            .to_string()
+            .contains("SaslAuthenticate was answered with SASL_AUTHENTICATION_FAILED: "),
+        "{reason}"
+    );
+}
+
 #[tokio::test(start_paused = true)]
 async fn scram_proves_both_sides() {
     let (mut fixture, _handle, mut peer) = before_sasl(scram(ScramHash::Sha256, "wonder")).await;

@@ -1,16 +1,18 @@
 //! TLS over a broker's stream, configured from the `ssl.*` properties.
 
+mod explain;
 mod pem;
 mod verifier;
 
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
-use tokio_rustls::rustls::{self, CertificateError, ClientConfig, RootCertStore, crypto};
+use tokio_rustls::rustls::{self, ClientConfig, RootCertStore, crypto};
 
+pub(super) use self::explain::explain;
+use self::explain::explain_handshake;
 use self::verifier::BrokerVerifier;
 use super::transport::Stream;
 use crate::config::TlsSettings;
@@ -130,34 +132,4 @@ fn invalid(error: &dyn std::fmt::Display) -> Error {
         ErrorCode::INVALID_CONFIG,
         format!("TLS cannot be set up: {error}"),
     )
-}
-
-fn explain_handshake(error: &io::Error) -> String {
-    match explain(error) {
-        Some(text) => text,
-        None if error.kind() == io::ErrorKind::UnexpectedEof => {
-            "the peer closed the connection during the handshake; does this port speak TLS? See security.protocol".into()
-        }
-        None => error.to_string(),
-    }
-}
-
-/// A text for an error that TLS itself raised, with what to do about it; `None` for one of the stream below.
-pub(super) fn explain(error: &io::Error) -> Option<String> {
-    use rustls::Error as Tls;
-    let tls = error.get_ref()?.downcast_ref::<Tls>()?;
-    let hint = match tls {
-        Tls::InvalidCertificate(
-            CertificateError::UnknownIssuer | CertificateError::BadSignature,
-        ) => "; if the broker's authority is a private one, name it in ssl.ca.location",
-        Tls::InvalidCertificate(
-            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
-        ) => "; the certificate must name the host in bootstrap.servers and advertised.listeners",
-        Tls::InvalidMessage(_) => "; does this port speak TLS? See security.protocol",
-        Tls::AlertReceived(_) => {
-            "; the broker refused: see its log, and ssl.keystore.certificate.chain if it wants a client certificate"
-        }
-        _ => "",
-    };
-    Some(format!("{tls}{hint}"))
 }

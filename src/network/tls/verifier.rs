@@ -129,7 +129,8 @@ fn is_wrong_name(error: &Error) -> bool {
     )
 }
 
-fn is_authority(error: &Error) -> bool {
+/// Whether a certificate that may sign others was presented as the peer's own.
+pub(super) fn is_authority(error: &Error) -> bool {
     let Error::InvalidCertificate(CertificateError::Other(other)) = error else {
         return false;
     };
