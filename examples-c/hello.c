@@ -62,8 +62,12 @@ static void send_one(kprod_producer_t *producer, uint32_t topic, uint64_t number
     record.tag = number; /* comes back in the report */
 
     int32_t code = kprod_send(producer, &record);
-    if (code != KPROD_ERR_OK)
-        die("kprod_send", code, NULL);
+    if (code != KPROD_ERR_OK) {
+        kprod_error_t *err = NULL;
+        if (code == KPROD_ERR_TIMED_OUT)
+            kprod_cluster_error(producer, &err); /* which broker, and why */
+        die("kprod_send", code, err);
+    }
 }
 
 /* Prints one report; returns whether its record was delivered. */
@@ -94,7 +98,7 @@ int main(int argc, char **argv)
     uint64_t count = argc > 3 ? strtoull(argv[3], NULL, 10) : 10;
     kprod_producer_t *producer = create(argv[1]);
 
-    /* Not needed, but it tells what is wrong with an address or a password, which a send cannot. */
+    /* Not needed, but it tells what is wrong with an address or a password, which a send's code cannot. */
     kprod_error_t *err = NULL;
     int32_t code = kprod_start(producer, 10000, &err);
     if (code != KPROD_ERR_OK)

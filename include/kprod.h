@@ -81,7 +81,7 @@
 #define KPROD_ERR_ILLEGAL_STATE (-108)
 
 /**
- * The call's time has passed. A send was not accepted and never will be; any other call may be made again, and says what holds until then.
+ * The call's time has passed. A send was not accepted and never will be; any other call may be made again, and says what holds until then. kprod_cluster_error tells what the cluster lacks.
  */
 #define KPROD_ERR_TIMED_OUT (-109)
 
@@ -2105,6 +2105,27 @@ int32_t kprod_fatal_error(const struct kprod_producer_t *producer,
                           struct kprod_error_t **err);
 
 /**
+ * Tells what stands between a producer and its cluster, if anything does: what a call that answers with a code alone,
+ * such as a kprod_send that ends with KPROD_ERR_TIMED_OUT, has no room to say.
+ *
+ * @param producer  borrowed.
+ * @param err       out, optional: an error object, written only if the result is such an error: its message names the
+ *                  broker with host and port, what failed last or is being waited for, and what to look at.
+ *
+ * Returns: 0: nothing does, as far as is known; KPROD_ERR_NO_BROKERS, _RESOLVE, _TLS, _SASL_AUTHENTICATION_FAILED,
+ * _PROTOCOL and other codes of a failed connection; KPROD_ERR_TIMED_OUT: nothing has failed, but a broker is silent; or
+ * KPROD_ERR_INVALID_ARG, _FORKED without an error object.
+ * Ownership: *err is the caller's, for kprod_error_free.
+ * Thread-safety: any thread; what it tells is the present state, for all threads the same.
+ * Blocking: never.
+ * Callback context: allowed.
+ * Fork/after close: KPROD_ERR_FORKED in a child of the creating process; allowed after close.
+ * Since: 0.1
+ */
+int32_t kprod_cluster_error(const struct kprod_producer_t *producer,
+                            struct kprod_error_t **err);
+
+/**
  * Tells a producer's counters and gauges.
  *
  * @param producer  borrowed.
@@ -2149,7 +2170,8 @@ void kprod_record_init(struct kprod_record_t *record);
  * _INVALID_TOPIC_EXCEPTION, _UNKNOWN_TOPIC_HANDLE, _UNKNOWN_PARTITION, _RECORD_TOO_LARGE, _PARTITIONER;
  * _UNKNOWN_TOPIC_OR_PARTITION, _TOPIC_AUTHORIZATION_FAILED and other codes of the brokers, as the last answer about
  * the topic had them; _ILLEGAL_STATE (a transactional producer outside of a transaction), _TRANSACTION_ABORTABLE (in a
- * transaction that can only be aborted); _TIMED_OUT (no metadata or no room in max.block.ms),
+ * transaction that can only be aborted); _TIMED_OUT (no metadata or no room in max.block.ms: kprod_cluster_error tells
+ * why),
  * _REPORT_QUEUE_FULL, _COMPRESSION, _OUT_OF_MEMORY, _THREAD, _CLOSED, _FATAL, _FORKED, _INTERNAL.
  * Ownership: record, key, value and headers are the caller's again on return.
  * Thread-safety: any thread; records that one thread sends to a partition keep their order.
@@ -2402,7 +2424,7 @@ int64_t kprod_batch_record_count(const struct kprod_batch_t *batch);
  * partition or timeout, another producer's batch), _UNKNOWN_TOPIC_HANDLE, _UNKNOWN_PARTITION;
  * _UNKNOWN_TOPIC_OR_PARTITION, _TOPIC_AUTHORIZATION_FAILED and other codes of the brokers, as the last answer about
  * the topic had them; _TRANSACTION_ABORTABLE; _ABORTED (the transaction was aborted or has failed meanwhile);
- * _TIMED_OUT, _REPORT_QUEUE_FULL, _CLOSED, _FATAL, _FORKED, _INTERNAL.
+ * _TIMED_OUT (kprod_cluster_error tells why), _REPORT_QUEUE_FULL, _CLOSED, _FATAL, _FORKED, _INTERNAL.
  * Ownership: the batch stays the caller's, for kprod_batch_free.
  * Thread-safety: any thread; one at a time for one batch.
  * Blocking: up to timeout_ms.

@@ -93,16 +93,21 @@ public:
     }
 
     // Waits for metadata and room up to max.block.ms. The outcome goes to the delivery function or poll, with the tag.
-    result<void> send(const record &record) { return detail::checked(::kprod_send(c(), record.c())); }
+    result<void> send(const record &record)
+    {
+        const std::int32_t code = ::kprod_send(c(), record.c());
+        return code == KPROD_ERR_OK ? result<void>() : refused(code);
+    }
     // Never waits.
     result<void> try_send(const record &record) { return detail::checked(::kprod_try_send(c(), record.c())); }
     // As send, but the outcome goes to function(const report &): called once, if and only if the record was accepted,
     // possibly before this returns.
     template <class Function> result<void> send(const record &record, Function &&function)
     {
-        return detail::with_callback(home_.get(), std::forward<Function>(function), [&](auto open, auto context) {
+        auto sent = detail::with_callback(home_.get(), std::forward<Function>(function), [&](auto open, auto context) {
             return ::kprod_send_with_callback(c(), record.c(), open, context);
         });
+        return sent ? result<void>() : refused(sent.error().code());
     }
     // As send, but the outcome is the future's; a refusal too, at once.
     std::future<result<report>> send_async(const record &record)
@@ -115,7 +120,7 @@ public:
         report outcome;
         const std::int32_t code = ::kprod_send_wait(c(), record.c(), limit.ms(), &outcome);
         if (code != KPROD_ERR_OK)
-            return error(code);
+            return refused(code);
         return judged(*home_, outcome);
     }
     // Never waits; the first record that is refused ends it.
@@ -250,6 +255,13 @@ public:
         const std::int32_t code = ::kprod_fatal_error(c(), &object);
         return code == KPROD_ERR_OK ? std::nullopt : std::optional<error>(error::adopt(code, object));
     }
+    // What stands between the producer and its cluster, if anything does.
+    std::optional<error> cluster_error() const
+    {
+        kprod_error_t *object = nullptr;
+        const std::int32_t code = ::kprod_cluster_error(c(), &object);
+        return code == KPROD_ERR_OK ? std::nullopt : std::optional<error>(error::adopt(code, object));
+    }
     result<kprod_metrics_t> metrics() const
     {
         kprod_metrics_t metrics{};
@@ -273,6 +285,14 @@ private:
     template <class Function> result<void> call(Function function, timeout limit)
     {
         return detail::checked_call([&](kprod_error_t **err) { return function(c(), limit.ms(), err); });
+    }
+    // Why a send was refused: one whose time is up tells what the cluster lacks.
+    error refused(std::int32_t code) const
+    {
+        const auto cause = code == KPROD_ERR_TIMED_OUT ? cluster_error() : std::nullopt;
+        if (!cause)
+            return error(code);
+        return error(code, "the record was not accepted in time: " + cause->message(), KPROD_FLAG_RETRIABLE);
     }
     static accepted accepted_of(std::int64_t count, std::int32_t why)
     {

@@ -22,7 +22,7 @@ super::codes! {
     ILLEGAL_STATE = -108, Permanent,
         "The call does not fit the state of the producer, its transaction or the batch. The message, where the call gives one, says what comes first.";
     TIMED_OUT = -109, Retriable,
-        "The call's time has passed. A send was not accepted and never will be; any other call may be made again, and says what holds until then.";
+        "The call's time has passed. A send was not accepted and never will be; any other call may be made again, and says what holds until then. kprod_cluster_error tells what the cluster lacks.";
     QUEUE_FULL = -110, Retriable,
         "All of buffer.memory is taken by records without an outcome, or a batch sent before waits in the partition. Wait for the WRITABLE entry, or raise buffer.memory.";
     REPORT_QUEUE_FULL = -111, Retriable,

@@ -262,7 +262,7 @@ fn number(result: Result<usize, ErrorCode>) -> i64 {
 /// partition or timeout, another producer's batch), _UNKNOWN_TOPIC_HANDLE, _UNKNOWN_PARTITION;
 /// _UNKNOWN_TOPIC_OR_PARTITION, _TOPIC_AUTHORIZATION_FAILED and other codes of the brokers, as the last answer about
 /// the topic had them; _TRANSACTION_ABORTABLE; _ABORTED (the transaction was aborted or has failed meanwhile);
-/// _TIMED_OUT, _REPORT_QUEUE_FULL, _CLOSED, _FATAL, _FORKED, _INTERNAL.
+/// _TIMED_OUT (kprod_cluster_error tells why), _REPORT_QUEUE_FULL, _CLOSED, _FATAL, _FORKED, _INTERNAL.
 /// Ownership: the batch stays the caller's, for kprod_batch_free.
 /// Thread-safety: any thread; one at a time for one batch.
 /// Blocking: up to timeout_ms.

@@ -13,6 +13,7 @@ mod completion;
 mod config;
 mod errors;
 mod handle;
+mod inquiry;
 mod marshal;
 mod mock;
 mod packed;
@@ -43,11 +44,12 @@ pub use config::{
 };
 
 pub use producer::{
-    kprod_close, kprod_close_async, kprod_create, kprod_destroy, kprod_error_detail,
-    kprod_fatal_error, kprod_flush, kprod_flush_async, kprod_metrics, kprod_partitions_for,
-    kprod_partitions_for_async, kprod_purge, kprod_start, kprod_start_async, kprod_topic,
-    kprod_topic_name,
+    kprod_close, kprod_close_async, kprod_create, kprod_destroy, kprod_flush, kprod_flush_async,
+    kprod_partitions_for, kprod_partitions_for_async, kprod_purge, kprod_start, kprod_start_async,
+    kprod_topic, kprod_topic_name,
 };
+
+pub use inquiry::{kprod_cluster_error, kprod_error_detail, kprod_fatal_error, kprod_metrics};
 
 pub use send::{
     kprod_record_init, kprod_send, kprod_send_many, kprod_send_wait, kprod_send_with_callback,

@@ -1,4 +1,4 @@
-//! A producer's life: create, start, topics, flush, purge, close, destroy, and what can be asked of it.
+//! A producer's life: create, start, topics, flush, purge, close, destroy.
 
 use std::ffi::c_char;
 use std::ptr;
@@ -7,10 +7,10 @@ use super::boundary::{
     Call, Failure, code, code_and_error, contained, in_callback, on_producer, timeout,
 };
 use super::config::{self, kprod_config_t};
-use super::errors::{kprod_error_t, write_error};
+use super::errors::kprod_error_t;
 use super::handle::{ProducerHandle, kprod_producer_t};
 use super::marshal;
-use super::types::{KPROD_API_VERSION, KPROD_PURGE_IN_FLIGHT, KPROD_PURGE_QUEUED, kprod_metrics_t};
+use super::types::{KPROD_API_VERSION, KPROD_PURGE_IN_FLIGHT, KPROD_PURGE_QUEUED};
 use crate::error::{Error, ErrorCode};
 use crate::producer::{Producer, Purge, Timeout, TopicRef};
 use crate::sys;
@@ -451,104 +451,11 @@ pub unsafe extern "C" fn kprod_destroy(producer: *mut kprod_producer_t) -> i32 {
     })
 }
 
-/// Tells the message that belongs to a report: topic, partition, broker, how long it was tried and what to do.
-///
-/// @param producer  borrowed.
-/// @param detail    the report's detail.
-/// @param err       out, written on 0 only: the error object; not NULL.
-///
-/// Returns: 0; KPROD_ERR_INVALID_ARG, also for a detail of 0 and one that 1,024 later failures have displaced;
-/// _FORKED, _INTERNAL.
-/// Ownership: *err is the caller's, for kprod_error_free.
-/// Thread-safety: any thread.
-/// Blocking: never.
-/// Callback context: allowed.
-/// Fork/after close: KPROD_ERR_FORKED in a child of the creating process; allowed after close.
-/// Since: 0.1
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn kprod_error_detail(
-    producer: *const kprod_producer_t,
-    detail: u64,
-    err: *mut *mut kprod_error_t,
-) -> i32 {
-    // SAFETY: the header's contract.
-    code(unsafe {
-        on_producer(producer, Call::Anywhere, |handle: &ProducerHandle| {
-            if err.is_null() {
-                return Err(ErrorCode::INVALID_ARG);
-            }
-            let error = handle.producer.error_detail(detail);
-            write_error(error.ok_or(ErrorCode::INVALID_ARG)?, err);
-            Ok(())
-        })
-    })
-}
-
-/// Tells what ended a producer for good, if anything did.
-///
-/// @param producer  borrowed.
-/// @param err       out, optional: an error object, written only if the result is such an error.
-///
-/// Returns: 0: nothing did; the code of the error that did; or KPROD_ERR_INVALID_ARG, _FORKED without an error object.
-/// Ownership: *err is the caller's, for kprod_error_free.
-/// Thread-safety: any thread.
-/// Blocking: never.
-/// Callback context: allowed.
-/// Fork/after close: KPROD_ERR_FORKED in a child of the creating process; allowed after close.
-/// Since: 0.1
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn kprod_fatal_error(
-    producer: *const kprod_producer_t,
-    err: *mut *mut kprod_error_t,
-) -> i32 {
-    // SAFETY: the header's contract.
-    let fatal = unsafe {
-        on_producer(producer, Call::Anywhere, |handle: &ProducerHandle| {
-            Ok(handle.producer.fatal_error())
-        })
-    };
-    match fatal {
-        Ok(None) => ErrorCode::OK.0,
-        // SAFETY: the header's contract.
-        Ok(Some(error)) => unsafe { code_and_error(Err(error), err) },
-        Err(ErrorCode(code)) => code,
-    }
-}
-
-/// Tells a producer's counters and gauges.
-///
-/// @param producer  borrowed.
-/// @param metrics   out, written on 0 only; not NULL.
-///
-/// Returns: 0; KPROD_ERR_INVALID_ARG, _FORKED, _INTERNAL.
-/// Ownership: the struct is plain data in the caller's memory.
-/// Thread-safety: any thread.
-/// Blocking: never.
-/// Callback context: allowed.
-/// Fork/after close: KPROD_ERR_FORKED in a child of the creating process; allowed after close.
-/// Since: 0.1
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn kprod_metrics(
-    producer: *const kprod_producer_t,
-    metrics: *mut kprod_metrics_t,
-) -> i32 {
-    // SAFETY: the header's contract.
-    code(unsafe {
-        on_producer(producer, Call::Anywhere, |handle: &ProducerHandle| {
-            if metrics.is_null() {
-                return Err(ErrorCode::INVALID_ARG);
-            }
-            metrics.write(marshal::metrics(handle.producer.metrics()));
-            Ok(())
-        })
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::config::Config;
-    use crate::ffi::{kprod_record_init, kprod_record_t, kprod_try_send};
+    use crate::ffi::{kprod_fatal_error, kprod_record_init, kprod_record_t, kprod_try_send};
     use std::mem::MaybeUninit;
 
     fn producer() -> *mut kprod_producer_t {

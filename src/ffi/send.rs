@@ -123,7 +123,8 @@ unsafe fn send_any(
 /// _INVALID_TOPIC_EXCEPTION, _UNKNOWN_TOPIC_HANDLE, _UNKNOWN_PARTITION, _RECORD_TOO_LARGE, _PARTITIONER;
 /// _UNKNOWN_TOPIC_OR_PARTITION, _TOPIC_AUTHORIZATION_FAILED and other codes of the brokers, as the last answer about
 /// the topic had them; _ILLEGAL_STATE (a transactional producer outside of a transaction), _TRANSACTION_ABORTABLE (in a
-/// transaction that can only be aborted); _TIMED_OUT (no metadata or no room in max.block.ms),
+/// transaction that can only be aborted); _TIMED_OUT (no metadata or no room in max.block.ms: kprod_cluster_error tells
+/// why),
 /// _REPORT_QUEUE_FULL, _COMPRESSION, _OUT_OF_MEMORY, _THREAD, _CLOSED, _FATAL, _FORKED, _INTERNAL.
 /// Ownership: record, key, value and headers are the caller's again on return.
 /// Thread-safety: any thread; records that one thread sends to a partition keep their order.

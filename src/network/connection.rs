@@ -14,7 +14,7 @@ use super::pump::Pump;
 use super::setup::Link;
 use super::{
     BrokerAddress, CloseKind, CloseReason, ConnectionEvent, ConnectionId, OutgoingRequest,
-    RequestId, Shared,
+    Progress, RequestId, Shared,
 };
 use crate::protocol::VersionSet;
 
@@ -24,6 +24,7 @@ pub struct ConnectionHandle {
     requests: mpsc::UnboundedSender<OutgoingRequest>,
     /// The connection lives as long as this does.
     lifeline: Mutex<Option<oneshot::Sender<Infallible>>>,
+    progress: Arc<Progress>,
 }
 
 impl ConnectionHandle {
@@ -33,6 +34,11 @@ impl ConnectionHandle {
     /// has been sent or is about to be.
     pub fn send(&self, request: OutgoingRequest) -> Result<(), OutgoingRequest> {
         self.requests.send(request).map_err(|refused| refused.0)
+    }
+
+    /// How far the set-up is.
+    pub fn progress(&self) -> &Arc<Progress> {
+        &self.progress
     }
 
     /// Closes at once; what is unanswered is listed in `Closed`. Never blocks.
@@ -88,6 +94,7 @@ pub(super) struct Connection {
     pub(super) lifeline: oneshot::Receiver<Infallible>,
     pub(super) outbox: Outbox,
     pub(super) pipeline: Pipeline,
+    pub(super) progress: Arc<Progress>,
     begun: Instant,
     closed: bool,
 }
@@ -101,6 +108,8 @@ impl Connection {
     ) -> (Connection, ConnectionHandle) {
         let (sender, requests) = mpsc::unbounded_channel();
         let (holder, lifeline) = oneshot::channel();
+        let security = shared.settings.security_protocol;
+        let progress = Arc::new(Progress::new(broker.clone(), security));
         let connection = Connection {
             pipeline: Pipeline::new(shared.client_id.clone()),
             shared,
@@ -108,6 +117,7 @@ impl Connection {
             requests,
             lifeline,
             outbox: Outbox { conn, events },
+            progress: progress.clone(),
             begun: Instant::now(),
             closed: false,
         };
@@ -116,6 +126,7 @@ impl Connection {
             ConnectionHandle {
                 requests: sender,
                 lifeline: Mutex::new(Some(holder)),
+                progress,
             },
         )
     }
@@ -131,7 +142,8 @@ impl Connection {
     /// Sets the stream up and meanwhile listens to the handle.
     async fn establish(&mut self) -> Result<Link, CloseKind> {
         let (shared, broker) = (self.shared.clone(), self.broker.clone());
-        let mut setup = pin!(shared.establish(&broker));
+        let progress = self.progress.clone();
+        let mut setup = pin!(shared.establish(&broker, &progress));
         loop {
             tokio::select! {
                 biased;

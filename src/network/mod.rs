@@ -10,6 +10,7 @@
 //! pump.rs        writes, reads, deadlines, idleness    ┘
 //!   pipeline.rs  requests waiting, being written, awaiting their answers
 //!   frame.rs     the bytes read, cut into frames
+//! progress.rs    how far the set-up is, for others to ask
 //! ```
 
 mod backoff;
@@ -19,6 +20,7 @@ mod event;
 mod frame;
 mod handshake;
 mod pipeline;
+mod progress;
 mod pump;
 mod resolver;
 mod sasl;
@@ -34,6 +36,7 @@ pub use self::backoff::Backoff;
 pub use self::close::{CloseKind, CloseReason, SetupStep};
 pub use self::connection::ConnectionHandle;
 pub use self::event::{ConnectionEvent, ConnectionId, OutgoingRequest, RequestId, WriteState};
+pub use self::progress::Progress;
 pub use self::socket::Socket;
 pub use self::transport::{BoxFuture, SocketOptions, Stream, TokioTransport, Transport};
 pub use crate::config::HostPort as BrokerAddress;

@@ -68,6 +68,7 @@ impl<'a> Pump<'a> {
         let now = Instant::now();
         let (handshake, request) = Handshake::start(settings)?;
         let handshake = Box::new(handshake);
+        connection.progress.reach(handshake.step());
         connection.pipeline.push_handshake(request, now)?;
         let stage = Stage::Handshake {
             handshake,
@@ -232,6 +233,7 @@ impl<'a> Pump<'a> {
             Owner::Handshake => match &mut self.stage {
                 Stage::Handshake { handshake, .. } => {
                     let next = handshake.answered(&body)?;
+                    self.connection.progress.reach(handshake.step());
                     self.follow(next)
                 }
                 Stage::Ready | Stage::Draining => Ok(()),

@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use tokio::time::timeout;
 
 use super::transport::Stream;
-use super::{Backoff, BrokerAddress, CloseKind, SetupStep, Shared};
+use super::{Backoff, BrokerAddress, CloseKind, Progress, SetupStep, Shared};
 use crate::config::AddressFamily;
 
 /// What is remembered of brokers at most. They are forgotten when a connection to them succeeds.
@@ -33,9 +33,13 @@ pub(super) struct Link {
 }
 
 impl Shared {
-    pub(super) async fn establish(&self, broker: &BrokerAddress) -> Result<Link, CloseKind> {
+    pub(super) async fn establish(
+        &self,
+        broker: &BrokerAddress,
+        progress: &Progress,
+    ) -> Result<Link, CloseKind> {
         let limit = self.setup_timeout(broker);
-        let result = self.try_establish(broker, limit).await;
+        let result = self.try_establish(broker, progress, limit).await;
         if let Err(CloseKind::SetupTimeout { .. }) = result {
             self.grow_setup_timeout(broker);
         }
@@ -45,9 +49,11 @@ impl Shared {
     async fn try_establish(
         &self,
         broker: &BrokerAddress,
+        progress: &Progress,
         limit: Duration,
     ) -> Result<Link, CloseKind> {
         let addresses = self.resolve(broker, limit).await?;
+        progress.reach(SetupStep::Connect);
         let (stream, address) = self.connect_to_any(&addresses, limit).await?;
         let Some(tls) = &self.tls else {
             return Ok(Link {
@@ -56,6 +62,7 @@ impl Shared {
                 setup_timeout: limit,
             });
         };
+        progress.reach(SetupStep::Tls);
         let failure = match timeout(limit, tls.connect(&broker.host, address, stream)).await {
             Ok(Ok(stream)) => {
                 return Ok(Link {

@@ -199,6 +199,11 @@ impl Producer {
         self.shared.hub.error_detail(detail)
     }
 
+    /// Why the cluster cannot be reached or used, or what is being waited for; none when all is well.
+    pub fn cluster_error(&self) -> Option<Error> {
+        self.shared.hindrance(ErrorCode::TIMED_OUT)
+    }
+
     /// What ended the producer, if anything did.
     pub fn fatal_error(&self) -> Option<Error> {
         self.shared.fatal().cloned()

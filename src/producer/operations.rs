@@ -161,10 +161,10 @@ impl Producer {
 
     /// The error of a call whose time is up, with what is known of the reason.
     fn timed_out(&self, call: &str) -> Error {
-        match self.shared.trouble() {
-            Some(trouble) => Error::new(
-                trouble.code,
-                format!("{call} timed out; last error: {}", trouble.message),
+        match self.shared.hindrance(ErrorCode::TIMED_OUT) {
+            Some(hindrance) => Error::new(
+                hindrance.code,
+                format!("{call} timed out: {}", hindrance.message),
             ),
             None => timed_out(call, "the cluster has not answered"),
         }

@@ -203,6 +203,7 @@ impl Engine {
             sent: now,
         });
         self.requests.insert(id, outstanding);
+        self.note_awaited();
         self.count(&self.shared.counters.metadata_requests, 1);
         Some(id)
     }
@@ -221,6 +222,7 @@ impl Engine {
         let broker = question.broker;
         self.note_success(broker, Subject::Metadata);
         self.throttle(broker, response.throttle_time_ms, now);
+        self.note_awaited();
         if ErrorCode(i32::from(response.error_code)) == ErrorCode::REBOOTSTRAP_REQUIRED {
             self.rebootstrap(now);
             return Ok(());
@@ -231,6 +233,7 @@ impl Engine {
             complete &= self.take_topic(topic, now);
         }
         self.metadata.answered(id, complete, now, &self.rng);
+        self.shared.set_trouble(None);
         self.answer_starts();
         Ok(())
     }

@@ -64,6 +64,7 @@ impl Engine {
         broker.link = Link::Connecting { conn, handle };
         broker.waiting_since = Some(now);
         self.connections.insert(conn, id);
+        self.note_awaited();
     }
 
     fn broker_of(&mut self, conn: ConnectionId) -> Option<&mut Broker> {
@@ -91,7 +92,11 @@ impl Engine {
         }
         let (id, address) = (broker.id, broker.address.clone());
         self.all_down = false;
-        self.shared.set_trouble(None);
+        // A listener may take a connection and yet not the first question, which it answers with the end.
+        if self.metadata.is_known() {
+            self.shared.set_trouble(None);
+        }
+        self.note_awaited();
         self.shared.log.log(LogLevel::Debug, || {
             format!("connected to broker {id} ({address})")
         });
@@ -171,7 +176,7 @@ impl Engine {
             self.on_lost(*request, *state, code, &message, now);
         }
         if !reason.is_silent() {
-            if !was_ready {
+            if !was_ready || !self.metadata.is_known() {
                 self.note_trouble(Error::new(reason.error_code(), message));
                 self.fail_hopeless_starts(reason);
             }
@@ -187,6 +192,7 @@ impl Engine {
             }
             self.check_all_down();
         }
+        self.note_awaited();
     }
 
     /// A request that will not be answered.

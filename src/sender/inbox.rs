@@ -130,13 +130,10 @@ impl Engine {
     }
 
     pub(super) fn no_answer(&self, what: &str) -> Error {
-        match self.shared.trouble() {
-            Some(trouble) => Error::new(
-                trouble.code,
-                format!(
-                    "timed out waiting for {what}; last error: {}",
-                    trouble.message
-                ),
+        match self.shared.hindrance(ErrorCode::TIMED_OUT) {
+            Some(hindrance) => Error::new(
+                hindrance.code,
+                format!("timed out waiting for {what}: {}", hindrance.message),
             ),
             None => Error::new(
                 ErrorCode::TIMED_OUT,

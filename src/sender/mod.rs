@@ -9,7 +9,7 @@
 //! cluster.rs   metadata out and in                 retry.rs    again, split, expire, fail
 //! sequence.rs  places of an idempotent producer    transact.rs transactions and their calls
 //! coordinate.rs, questions.rs: what is asked about identity and transaction
-//! user_batches.rs  users' batches that wait
+//! user_batches.rs  users' batches that wait   hindrance.rs  what the cluster lacks, in words
 //! ```
 
 mod answer;
@@ -19,6 +19,7 @@ mod coordinate;
 mod drain;
 mod end;
 mod events;
+mod hindrance;
 mod inbox;
 mod questions;
 mod retry;

@@ -211,14 +211,13 @@ impl Engine {
                 };
                 // Who reads the report finds the memory free.
                 drop(parked);
-                let error = topic.error().or_else(|| self.shared.trouble());
-                let code = error
-                    .as_ref()
-                    .map_or(ErrorCode::DELIVERY_TIMED_OUT, |error| error.code);
+                let timed_out = ErrorCode::DELIVERY_TIMED_OUT;
+                let error = topic.error().or_else(|| self.shared.hindrance(timed_out));
+                let code = error.as_ref().map_or(timed_out, |error| error.code);
                 accepted.fail_saying(code, Persistence::Not, || {
                     let last = error.map_or_else(|| "no answer".to_owned(), |error| error.message);
                     format!(
-                        "topic {}: no metadata within {:.1?}; last error: {last}",
+                        "topic {}: no metadata within {:.1?}: {last}",
                         topic.name, ttl
                     )
                 });

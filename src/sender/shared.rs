@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 
-use parking_lot::Mutex;
 use tokio::time::Instant;
 
+use super::hindrance::Hindrance;
 use crate::accumulator::Accumulator;
 use crate::completion::{Completions, Logger};
 use crate::config::ProducerConfig;
@@ -33,8 +33,7 @@ pub struct Shared {
     fatal: OnceLock<Error>,
     /// The cluster has answered.
     started: AtomicBool,
-    /// Why the cluster could not be reached or used lately.
-    trouble: Mutex<Option<Error>>,
+    pub(super) hindrance: Hindrance,
     born: Instant,
 }
 
@@ -85,7 +84,7 @@ impl Shared {
             lifecycle: AtomicU8::new(Lifecycle::Running as u8),
             fatal: OnceLock::new(),
             started: AtomicBool::new(false),
-            trouble: Mutex::new(None),
+            hindrance: Hindrance::default(),
             born: Instant::now(),
         })
     }
@@ -128,15 +127,6 @@ impl Shared {
     /// Milliseconds since the producer's creation.
     pub fn age_ms(&self) -> u64 {
         self.born.elapsed().as_millis() as u64
-    }
-
-    /// Why the cluster could not be reached or used lately, if so.
-    pub fn trouble(&self) -> Option<Error> {
-        self.trouble.lock().clone()
-    }
-
-    pub fn set_trouble(&self, trouble: Option<Error>) {
-        *self.trouble.lock() = trouble;
     }
 
     /// Shuts all gates and wakes everybody who waits to be let through.

@@ -128,11 +128,13 @@ impl Engine {
             self.transactor.begin();
         }
         // Behind what can be done at once, for who does not want to wait at all.
+        let shared = &self.shared;
         self.transactor.expire_calls(now, |call| {
-            Error::new(
-                ErrorCode::TIMED_OUT,
-                format!("{call} timed out; it goes on: call it again for its result"),
-            )
+            let code = ErrorCode::TIMED_OUT;
+            let cause = shared.hindrance(code);
+            let cause = cause.map_or_else(String::new, |cause| format!(": {}", cause.message));
+            let text = format!("{call} timed out; it goes on: call it again for its result{cause}");
+            Error::new(code, text)
         });
         let drained = self.accumulator.incomplete.is_empty() && self.lines.is_empty();
         if self.transactor.ends_alone(drained) {

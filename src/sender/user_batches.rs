@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use tokio::time::Instant;
 
-use super::{Engine, Timer};
+use super::{Engine, Shared, Timer};
 use crate::accumulator::{Gate, Hurdle, LOOK_EVERY, Offer, Offerer};
 use crate::completion::Operation;
 use crate::error::{Error, ErrorCode};
@@ -57,8 +57,8 @@ impl Engine {
             let late = |waiting: &mut Waiting| waiting.deadline <= now;
             let late: Vec<Waiting> = line.extract_if(.., late).collect();
             for waiting in late {
-                let error = waiting.reason();
-                waiting.answer(Err(error));
+                let error = waiting.reason(&self.shared);
+                waiting.refuse(error);
             }
         }
         lines.retain(|_, line| !line.is_empty());
@@ -116,11 +116,16 @@ impl Engine {
 
 impl Waiting {
     /// Why its time has passed: what the cluster says of the topic tells more than that it has.
-    fn reason(&self) -> ErrorCode {
+    fn reason(&self, shared: &Shared) -> Error {
         let topic = &self.offer.topic;
-        match topic.error() {
-            Some(said) if topic.partition_count() == 0 => said.code,
-            _ => ErrorCode::TIMED_OUT,
+        let code = ErrorCode::TIMED_OUT;
+        match (topic.error(), shared.hindrance(code)) {
+            (Some(said), _) if topic.partition_count() == 0 => said,
+            (_, Some(hindrance)) => Error::new(
+                code,
+                format!("kprod_send_batch timed out: {}", hindrance.message),
+            ),
+            (_, None) => Error::new(code, code.text()),
         }
     }
 
@@ -131,11 +136,12 @@ impl Waiting {
                 self.operation.complete_now(Ok(0));
                 drop(self.offer);
             }
-            Err(code) => {
-                drop(self.offer);
-                let error = Error::new(code, code.text());
-                self.operation.complete_now(Err(error));
-            }
+            Err(code) => self.refuse(Error::new(code, code.text())),
         }
+    }
+
+    fn refuse(self, error: Error) {
+        drop(self.offer);
+        self.operation.complete_now(Err(error));
     }
 }

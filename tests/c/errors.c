@@ -40,26 +40,68 @@ static void a_record_starts_blank(void)
     CHECK(record.reserved0 == 0 && record.reserved[0] == 0 && record.reserved[1] == 0);
 }
 
-static void a_name_is_not_said_to_be_unknown_for_want_of_a_descriptor(void)
+static kprod_producer_t *producer_at(const char *servers)
 {
     kprod_config_t *config = kprod_config_new();
-    CHECK_CODE(0, kprod_config_set(config, "bootstrap.servers", "a-name.invalid:9092", NULL));
-    kprod_producer_t *producer = create(config);
+    CHECK_CODE(0, kprod_config_set(config, "bootstrap.servers", servers, NULL));
+    CHECK_CODE(0, kprod_config_set(config, "max.block.ms", "500", NULL));
+    return create(config);
+}
 
+/* The lowest descriptor that is free. */
+static int next_descriptor(void)
+{
+    int next = dup(STDERR_FILENO);
+    CHECK(next >= 0 && close(next) == 0);
+    return next;
+}
+
+/* Lets the process have so many more descriptors; gives the limit before. */
+static rlim_t limit_descriptors_to_present_and(int more)
+{
     struct rlimit limit;
     CHECK(getrlimit(RLIMIT_NOFILE, &limit) == 0);
     rlim_t before = limit.rlim_cur;
-    int next = dup(STDERR_FILENO);
-    CHECK(next >= 0 && close(next) == 0);
-    limit.rlim_cur = (rlim_t)next;
+    limit.rlim_cur = (rlim_t)(next_descriptor() + more);
     CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+    return before;
+}
+
+static void limit_descriptors_to(rlim_t count)
+{
+    struct rlimit limit;
+    CHECK(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+    limit.rlim_cur = count;
+    CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+}
+
+static void a_send_that_timed_out_has_its_cause_told(void)
+{
+    kprod_producer_t *producer = producer_at("127.0.0.1:1");
+    kprod_error_t *err = NULL;
+    CHECK_CODE(0, kprod_cluster_error(producer, &err));
+    CHECK(err == NULL);
+    kprod_record_t record = record_with_value(topic(producer, "t"), "v");
+    CHECK_CODE(KPROD_ERR_TIMED_OUT, kprod_send(producer, &record));
+    CHECK_CODE(KPROD_ERR_NO_BROKERS, kprod_cluster_error(producer, &err));
+    CHECK_CODE(KPROD_ERR_NO_BROKERS, kprod_error_code(err));
+    CHECK(strstr(kprod_error_message(err), "127.0.0.1:1") != NULL);
+    CHECK(kprod_error_is_retriable(err));
+    kprod_error_free(err);
+    CHECK_CODE(KPROD_ERR_NO_BROKERS, kprod_cluster_error(producer, NULL));
+    close_and_destroy(producer);
+}
+
+static void a_name_is_not_said_to_be_unknown_for_want_of_a_descriptor(void)
+{
+    kprod_producer_t *producer = producer_at("a-name.invalid:9092");
+    rlim_t before = limit_descriptors_to_present_and(0);
     kprod_error_t *err = NULL;
     CHECK_CODE(KPROD_ERR_RESOLVE, kprod_start(producer, 500, &err));
     CHECK(strstr(kprod_error_message(err), "a-name.invalid") != NULL);
     CHECK(strstr(kprod_error_message(err), "Too many open files") != NULL);
     kprod_error_free(err);
-    limit.rlim_cur = before;
-    CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+    limit_descriptors_to(before);
     close_and_destroy(producer);
 }
 
@@ -68,6 +110,7 @@ int main(void)
     codes_have_names_and_texts();
     versions_agree();
     a_record_starts_blank();
+    a_send_that_timed_out_has_its_cause_told();
     a_name_is_not_said_to_be_unknown_for_want_of_a_descriptor();
     return 0;
 }

@@ -56,6 +56,7 @@ static void in_child(kprod_producer_t *inherited, uint32_t handle)
     CHECK_CODE(KPROD_ERR_FORKED, kprod_wake_fd(inherited, &fd));
     CHECK_CODE(KPROD_ERR_FORKED, kprod_metrics(inherited, &metrics));
     CHECK_CODE(KPROD_ERR_FORKED, kprod_fatal_error(inherited, NULL));
+    CHECK_CODE(KPROD_ERR_FORKED, kprod_cluster_error(inherited, NULL));
     CHECK(kprod_topic_name(inherited, handle) == NULL);
     CHECK(fd == 77 && why == 77);
     CHECK_CODE(0, kprod_destroy(inherited));

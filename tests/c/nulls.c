@@ -37,6 +37,7 @@ static void a_null_or_wrong_producer(kprod_producer_t *producer)
     CHECK_CODE(refused, kprod_close_async(producer, 0));
     CHECK_CODE(refused, kprod_error_detail(producer, 1, &err));
     CHECK_CODE(refused, kprod_fatal_error(producer, NULL));
+    CHECK_CODE(refused, kprod_cluster_error(producer, NULL));
     CHECK_CODE(refused, kprod_metrics(producer, &metrics));
     CHECK_CODE(refused, kprod_send(producer, &record));
     CHECK_CODE(refused, kprod_try_send(producer, &record));

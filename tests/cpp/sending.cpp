@@ -47,6 +47,22 @@ static void refusals_are_errors()
     CHECK(!producer.fatal_error());
 }
 
+static void a_send_that_timed_out_tells_why()
+{
+    kprod::config config;
+    config.set("bootstrap.servers", "127.0.0.1:1").set("max.block.ms", 500);
+    auto producer = kprod::producer::create(config).value();
+    CHECK(!producer.cluster_error());
+    const auto names_it = [](const kprod::result<void> &sent) {
+        CHECK_ERROR(KPROD_ERR_TIMED_OUT, sent);
+        CHECK(sent.error().is_retriable());
+        CHECK(sent.error().message().find("127.0.0.1:1") != std::string::npos);
+    };
+    names_it(producer.send(kprod::record("t")));
+    names_it(producer.send(kprod::record("t"), [](const kprod::report &) {}));
+    CHECK(producer.cluster_error()->code() == KPROD_ERR_NO_BROKERS);
+}
+
 static void futures_have_the_outcome()
 {
     const mock_cluster cluster("t", 3);
@@ -148,6 +164,7 @@ int main()
 {
     a_record_is_sent_and_reported();
     refusals_are_errors();
+    a_send_that_timed_out_tells_why();
     futures_have_the_outcome();
     a_polling_thread_takes_everything();
     an_event_loop_gets_its_answers();

@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 
 use kprod::config::Config;
 use kprod::error::{Error, ErrorCode};
-use kprod::mock::BrokerState;
+use kprod::mock::{BrokerState, Fault, FaultKind, When};
 use kprod::producer::{Callbacks, Producer, Timeout, TopicRef};
+use kprod::protocol::ApiKey;
 
 use crate::support::{LONG, cluster, producer, record, reports};
 
@@ -68,20 +69,28 @@ fn at(servers: &str) -> Producer {
     Producer::create(config.build().unwrap(), Callbacks::default()).unwrap()
 }
 
-/// The errors of start and partitions_for, which are the same in kind; and that nothing else hangs.
+/// The errors of start and partitions_for, which are the same in kind, and of sends; and that nothing else hangs.
 fn refused(servers: &str) -> Error {
     let producer = at(servers);
     let began = Instant::now();
     let error = producer.start(Timeout::After(LIMIT)).unwrap_err();
     let count = producer.partitions_for(TopicRef::Name("t"), Timeout::After(LIMIT));
     assert_eq!(count.unwrap_err().code, error.code);
-    assert!(producer.send(&record("t", b"v", 1)).is_err());
+    let sent = producer.send(&record("t", b"v", 1)).unwrap_err();
+    assert_eq!(
+        sent,
+        ErrorCode::TIMED_OUT,
+        "whatever the cause: not accepted"
+    );
+    let cause = producer.cluster_error().unwrap();
+    assert_eq!(cause.code, error.code);
+    names(&cause, &[servers]);
     producer.try_send(&record("t", b"v", 2)).unwrap();
     let report = reports(&producer, 1)[0];
     assert_eq!(report.tag, 2);
     assert_ne!(report.error, ErrorCode::OK);
     let said = producer.error_detail(report.detail).unwrap().message;
-    assert!(said.contains("topic t"), "{said}");
+    assert!(said.contains("topic t") && said.contains(servers), "{said}");
     producer.close(Timeout::After(LONG)).unwrap();
     assert!(began.elapsed() < LONG, "not within its deadlines");
     error
@@ -156,8 +165,127 @@ fn the_port_hangs_up_or_says_nothing() {
     let error = refused(&peer.address.to_string());
     names(&error, &[&peer.address.to_string()]);
     let silent = Peer::new(std::mem::forget);
-    let error = refused(&silent.address.to_string());
+    let address = silent.address.to_string();
+    let error = refused(&address);
     assert_eq!(error.code, ErrorCode::TIMED_OUT);
+    names(
+        &error,
+        &[&address, "has not completed the ApiVersions exchange"],
+    );
+}
+
+/// A broker that stops in the middle of something is named among others that are known to be of no use.
+#[test]
+fn who_is_silent_is_named_beside_who_refused() {
+    let silent = Peer::new(std::mem::forget);
+    let servers = format!("no-such-host.invalid:1,{}", silent.address);
+    let mut config = Config::new();
+    config.set("bootstrap.servers", &servers).unwrap();
+    config
+        .set("socket.connection.setup.timeout.ms", "500")
+        .unwrap();
+    let producer = Producer::create(config.build().unwrap(), Callbacks::default()).unwrap();
+    let both = ["no-such-host.invalid:1", &silent.address.to_string()];
+    crate::support::until("both are named", || {
+        let error = producer.start(Timeout::After(LIMIT)).unwrap_err();
+        both.iter().all(|one| error.message.contains(one))
+    });
+}
+
+/// A listener with SASL answers the first question of all, and ends the connection at the next.
+#[test]
+fn a_listener_wants_sasl_that_the_client_does_not_speak() {
+    let server = cluster(1);
+    server
+        .handle()
+        .with(|cluster| cluster.require_sasl_plain("alice", "wonder", None));
+    let address = server.bootstrap();
+    let error = refused(&address);
+    assert_eq!(error.code, ErrorCode::NETWORK_EXCEPTION);
+    names(&error, &[&address, "does this listener require SASL?"]);
+}
+
+#[test]
+fn the_listener_does_not_expect_sasl() {
+    let server = cluster(1);
+    let producer = producer(
+        &server,
+        &[
+            ("security.protocol", "SASL_PLAINTEXT"),
+            ("sasl.username", "alice"),
+            ("sasl.password", "wonder"),
+            ("max.block.ms", "300"),
+        ],
+        Callbacks::default(),
+    );
+    let error = producer.start(Timeout::After(LONG)).unwrap_err();
+    assert_eq!(error.code, ErrorCode::ILLEGAL_SASL_STATE);
+    let address = server.bootstrap();
+    names(
+        &error,
+        &[&address, "does not expect SASL", "security.protocol"],
+    );
+    let sent = producer.send(&record("t", b"v", 1)).unwrap_err();
+    assert_eq!(sent, ErrorCode::TIMED_OUT);
+    let cause = producer.cluster_error().unwrap();
+    names(&cause, &[&address, "does not expect SASL"]);
+}
+
+/// A broker that is ready and does not answer what it is asked is named, too.
+#[test]
+fn a_broker_that_does_not_answer_a_question_is_named() {
+    let server = cluster(1);
+    server.handle().inject(
+        Fault::on(ApiKey::Metadata)
+            .kind(FaultKind::Swallow(When::BeforeWork))
+            .forever(),
+    );
+    let producer = producer(&server, &[("max.block.ms", "300")], Callbacks::default());
+    let sent = producer.send(&record("t", b"v", 1)).unwrap_err();
+    assert_eq!(sent, ErrorCode::TIMED_OUT);
+    let cause = producer.cluster_error().unwrap();
+    names(&cause, &[&server.bootstrap(), "has not answered Metadata"]);
+}
+
+/// Calls that keep their code say it in their text.
+#[test]
+fn calls_of_transactions_and_sends_of_batches_tell_why_their_time_is_up() {
+    let server = cluster(1);
+    server.handle().set_broker_state(1, BrokerState::Crashed);
+    let address = server.bootstrap();
+    let transactional = producer(&server, &[("transactional.id", "me")], Callbacks::default());
+    let begun = transactional.begin_transaction(Timeout::After(LIMIT));
+    let error = begun.unwrap_err();
+    assert_eq!(error.code, ErrorCode::TIMED_OUT);
+    names(&error, &[&address, "refused", "call it again"]);
+
+    let producer = producer(&server, &[("max.block.ms", "300")], Callbacks::default());
+    let topic = producer.topic("t").unwrap();
+    let batch = crate::batches::filled(&producer, 0..1);
+    let sent = producer.send_batch(&batch, topic, 0, 1, Timeout::Configured);
+    assert_eq!(sent, Err(ErrorCode::TIMED_OUT));
+    let sent = producer.send_batch_async(&batch, topic, 0, 1, 2);
+    assert_eq!(sent, Ok(()));
+    let report = reports(&producer, 1)[0];
+    assert_eq!((report.tag, report.error), (2, ErrorCode::TIMED_OUT));
+    let said = producer.error_detail(report.detail).unwrap();
+    names(&said, &[&address, "refused"]);
+}
+
+/// Once the cluster answers, nothing stands in the way any more.
+#[test]
+fn what_is_over_is_not_told() {
+    let server = cluster(1);
+    server.handle().set_broker_state(1, BrokerState::Crashed);
+    let producer = producer(&server, &[("max.block.ms", "300")], Callbacks::default());
+    assert!(producer.cluster_error().is_none(), "nothing was asked for");
+    let sent = producer.send(&record("t", b"v", 1)).unwrap_err();
+    assert_eq!(sent, ErrorCode::TIMED_OUT);
+    let cause = producer.cluster_error().unwrap();
+    assert_eq!(cause.code, ErrorCode::NO_BROKERS);
+    server.handle().set_broker_state(1, BrokerState::Up);
+    producer.start(Timeout::After(LONG)).unwrap();
+    assert_eq!(producer.cluster_error(), None);
 }
 
 #[test]

@@ -9,13 +9,14 @@ use kprod::error;
 use crate::root;
 
 /// In the order in which the header presents them.
-const SOURCES: [&str; 11] = [
+const SOURCES: [&str; 12] = [
     "types",
     "handle",
     "version",
     "errors",
     "config",
     "producer",
+    "inquiry",
     "send",
     "packed",
     "batch",
