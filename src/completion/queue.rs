@@ -176,16 +176,16 @@ impl ReportQueue {
     /// A read end of the wake pipe; each byte in it stands for a turn from empty to non-empty.
     pub fn wake_fd(&self) -> io::Result<OwnedFd> {
         let mut state = self.state.lock();
-        if state.wake.is_none() {
-            state.wake = Some(Pipe::new()?);
-            let signal = !state.entries.is_empty() || state.closed;
-            if let (true, Some(pipe)) = (signal, &state.wake) {
-                pipe.wake();
-            }
+        if let Some(pipe) = &state.wake {
+            return pipe.reader();
         }
-        match &state.wake {
-            Some(pipe) => pipe.reader(),
-            None => Err(io::ErrorKind::NotFound.into()),
+        let pipe = Pipe::new()?;
+        // Where the host gets none, the library keeps none either.
+        let reader = pipe.reader()?;
+        if !state.entries.is_empty() || state.closed {
+            pipe.wake();
         }
+        state.wake = Some(pipe);
+        Ok(reader)
     }
 }

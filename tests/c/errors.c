@@ -92,6 +92,22 @@ static void a_send_that_timed_out_has_its_cause_told(void)
     close_and_destroy(producer);
 }
 
+static void a_refused_wake_descriptor_costs_none(void)
+{
+    kprod_producer_t *producer = producer_at("127.0.0.1:1");
+    int next = next_descriptor();
+    int32_t fd = 77;
+    for (int more = 0; more < 3; more++) {
+        rlim_t before = limit_descriptors_to_present_and(more);
+        CHECK_CODE(KPROD_ERR_THREAD, kprod_wake_fd(producer, &fd));
+        limit_descriptors_to(before);
+        CHECK(fd == 77 && next_descriptor() == next);
+    }
+    CHECK_CODE(0, kprod_wake_fd(producer, &fd));
+    CHECK(close(fd) == 0);
+    close_and_destroy(producer);
+}
+
 static void a_name_is_not_said_to_be_unknown_for_want_of_a_descriptor(void)
 {
     kprod_producer_t *producer = producer_at("a-name.invalid:9092");
@@ -111,6 +127,7 @@ int main(void)
     versions_agree();
     a_record_starts_blank();
     a_send_that_timed_out_has_its_cause_told();
+    a_refused_wake_descriptor_costs_none();
     a_name_is_not_said_to_be_unknown_for_want_of_a_descriptor();
     return 0;
 }
