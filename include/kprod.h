@@ -1435,7 +1435,7 @@ typedef struct kprod_group_metadata_t {
      */
     int64_t group_instance_id_len;
     /**
-     * The group's generation or the member's epoch, or -1.
+     * The group's generation or the member's epoch; -1 for none, and nothing below.
      */
     int32_t generation_id;
     /**

@@ -359,6 +359,9 @@ unsafe fn read_group(group: &kprod_group_metadata_t) -> Result<GroupMetadata, Er
         )
     };
     let group_id = group_id.filter(|id| !id.is_empty());
+    if group.generation_id < -1 {
+        return Err(invalid("generation_id is below -1"));
+    }
     Ok(GroupMetadata {
         group_id: group_id.ok_or_else(|| invalid("group_id is empty"))?,
         generation_id: group.generation_id,

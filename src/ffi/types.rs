@@ -301,7 +301,7 @@ pub struct kprod_group_metadata_t {
     pub group_instance_id: *const core::ffi::c_char,
     /// The length of group_instance_id in bytes, or KPROD_NULL.
     pub group_instance_id_len: i64,
-    /// The group's generation or the member's epoch, or -1.
+    /// The group's generation or the member's epoch; -1 for none, and nothing below.
     pub generation_id: i32,
     /// Must be 0.
     pub reserved0: u32,

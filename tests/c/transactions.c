@@ -93,6 +93,13 @@ static void sends_offsets(kprod_producer_t *producer, const char *topic_name)
     REFUSED(KPROD_ERR_INVALID_ARG, reserved[1] = 1);
     REFUSED(KPROD_ERR_INVALID_TOPIC_EXCEPTION, topic_name_len = 0);
 
+    kprod_error_t *err = NULL;
+    group.generation_id = -2;
+    CHECK_CODE(KPROD_ERR_INVALID_ARG, kprod_send_offsets_to_transaction(producer, &offset, 1, &group, 1000, &err));
+    CHECK(strstr(kprod_error_message(err), "generation_id") != NULL);
+    kprod_error_free(err);
+    group.generation_id = -1;
+
     CHECK_CODE(0, kprod_send_offsets_to_transaction(producer, &offset, 1, &group, 10000, NULL));
     CHECK_CODE(0, kprod_send_offsets_to_transaction(producer, NULL, 0, &group, 10000, NULL));
     CHECK_CODE(0, kprod_commit_transaction(producer, 10000, NULL));
