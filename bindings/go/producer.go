@@ -17,8 +17,8 @@ import (
 )
 
 // Config has properties under Kafka's names, as text: {"bootstrap.servers": "localhost:9092", "linger.ms": "5"}. Those
-// of librdkafka and aiokafka are understood too, and a name that is not known is an error that names the nearest one.
-// docs/configuration.md of libkprod lists them all.
+// of librdkafka and aiokafka are understood too, and a name that is not known is an error that names the nearest one,
+// where one is near. docs/configuration.md of libkprod lists them all.
 type Config map[string]string
 
 // Producer sends records. Any number of goroutines may use it at once. It must be closed.

@@ -31,6 +31,7 @@ pub(super) fn problems(settings: &Settings) -> Vec<String> {
         "socket.connection.setup.timeout.max.ms",
     ));
     problems.extend(compression_level(settings));
+    problems.extend(availability(settings));
     problems
 }
 
@@ -104,6 +105,21 @@ fn fits_memory(settings: &Settings, name: &'static str) -> Option<String> {
             "{} is more than {}",
             settings.describe(name),
             settings.describe("buffer.memory")
+        )
+    })
+}
+
+/// Brokers are avoided by what adapts to them.
+fn availability(settings: &Settings) -> Option<String> {
+    let (timeout, adaptive) = (
+        "partitioner.availability.timeout.ms",
+        "partitioner.adaptive.partitioning.enable",
+    );
+    (settings.int(timeout) > 0 && !settings.flag(adaptive)).then(|| {
+        format!(
+            "{} needs {adaptive}=true, but {}",
+            settings.describe(timeout),
+            settings.describe(adaptive)
         )
     })
 }

@@ -195,15 +195,13 @@ fn not_found(key: &str) -> Error {
     }
     let names = properties().map(|property| property.name);
     let aliases = properties().flat_map(|property| property.aliases.iter().map(|a| a.name));
-    let hint = nearest::nearest(key, names.chain(aliases))
-        .map(|name| format!("; the nearest name is {name}"));
+    let hint = match nearest::nearest(key, names.chain(aliases)) {
+        Some(name) => format!("the nearest name is {name}"),
+        None => "docs/configuration.md lists all there are".to_owned(),
+    };
     Error::new(
         ErrorCode::UNKNOWN_CONFIG,
-        format!(
-            "unknown property {}{}",
-            quote(key),
-            hint.unwrap_or_default()
-        ),
+        format!("unknown property {}; {hint}", quote(key)),
     )
 }
 

@@ -19,7 +19,7 @@ against each other when the producer is created; the error names everything that
 
 - A property set again under the same name is replaced. Set under two of its names with different
   values it is an error.
-- An unknown name is an error that names the nearest known one.
+- An unknown name is an error that names the nearest known one, where one is near.
 - Words and booleans may be written in any case; `1`, `t` and `0`, `f` are booleans too.
 - Secrets are shown by nothing: no error, no log, no `kprod_config_get`.
 - Values follow in this order: what is set explicitly, what `kprod.profile` sets, what another

@@ -133,7 +133,12 @@ fn parse_choice(text: &str, choices: &[Choice]) -> Result<Value, String> {
 
 fn parse_text(text: &str, min: usize, max: usize) -> Result<Value, String> {
     if text.len() < min {
-        Err("is too short".into())
+        let why = if text.is_empty() {
+            "is empty"
+        } else {
+            "is too short"
+        };
+        Err(why.into())
     } else if text.len() > max {
         Err("is too long".into())
     } else {

@@ -8,7 +8,7 @@ super::codes! {
     INVALID_ARG = -101, Permanent,
         "An argument is null, out of range or contradicts another. Nothing was done.";
     UNKNOWN_CONFIG = -102, Permanent,
-        "No property has this name. The message names the nearest one.";
+        "No property has this name. The message names the nearest one, where one is near; docs/configuration.md lists them all.";
     INVALID_CONFIG = -103, Permanent,
         "A property's value is not allowed, or properties contradict each other. The message says which and what is allowed.";
     API_VERSION = -104, Permanent,

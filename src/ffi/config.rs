@@ -181,9 +181,9 @@ pub extern "C" fn kprod_config_new() -> *mut kprod_config_t {
 /// @param err     out, optional: an error object, written on failure only.
 ///
 /// Returns: 0; on failure nothing is changed: KPROD_ERR_INVALID_ARG (NULL, not a configuration, not UTF-8),
-/// _UNKNOWN_CONFIG (the message names the nearest property), _NOT_SUPPORTED (a property that other clients have; the
-/// message says what to use), _INVALID_CONFIG (the message names property, value and allowed range, or the other name
-/// under which the property has another value), _INTERNAL.
+/// _UNKNOWN_CONFIG (the message names the nearest property, where one is near), _NOT_SUPPORTED (a property that other
+/// clients have; the message says what to use), _INVALID_CONFIG (the message names property, value and allowed range,
+/// or the other name under which the property has another value), _INTERNAL.
 /// Ownership: key and value are copied; *err is the caller's, for kprod_error_free.
 /// Thread-safety: one thread at a time for one configuration.
 /// Blocking: never.
@@ -232,7 +232,7 @@ unsafe fn borrow_or_error<'a>(config: *mut kprod_config_t) -> Result<&'a mut Con
 /// @param err     out, optional: an error object, written on failure only.
 ///
 /// Returns: 0; KPROD_ERR_INVALID_ARG (NULL, not a configuration, not UTF-8), _UNKNOWN_CONFIG (the message names the
-/// nearest property), _NOT_SUPPORTED, _INTERNAL.
+/// nearest property, where one is near), _NOT_SUPPORTED, _INTERNAL.
 /// Ownership: *value is the configuration's, valid until its next use; *err is the caller's, for kprod_error_free.
 /// Thread-safety: one thread at a time for one configuration.
 /// Blocking: never.

@@ -248,7 +248,8 @@ pub(super) static PROPERTIES: &[Property] = &[
         Some("0"),
         Low,
         "A broker that has taken nothing for this long, though batches were ready, gets no records \
-         without a key. `0`: not looked at. Needs adaptive partitioning.",
+         without a key. `0`: not looked at. Needs \
+         `partitioner.adaptive.partitioning.enable=true`.",
     ),
     Property::new(
         "partitioner.ignore.keys",

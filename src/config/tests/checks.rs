@@ -74,6 +74,33 @@ fn a_transactional_id_implies_idempotence() {
 }
 
 #[test]
+fn a_transactional_id_has_a_name_in_it() {
+    let error = Config::new().set("transactional.id", "").unwrap_err();
+    assert_eq!(error.code, ErrorCode::INVALID_CONFIG);
+    assert_eq!(
+        error.message,
+        "transactional.id: \"\" is empty; allowed: text of 1 to 32767 bytes"
+    );
+}
+
+#[test]
+fn an_availability_timeout_needs_what_it_is_a_part_of() {
+    let timeout = ("partitioner.availability.timeout.ms", "500");
+    let adaptive = "partitioner.adaptive.partitioning.enable";
+    assert_eq!(
+        problem(&[timeout, (adaptive, "false")]),
+        "invalid configuration: partitioner.availability.timeout.ms=500 needs \
+         partitioner.adaptive.partitioning.enable=true, but \
+         partitioner.adaptive.partitioning.enable=false"
+    );
+    built(&[timeout]);
+    built(&[
+        ("partitioner.availability.timeout.ms", "0"),
+        (adaptive, "false"),
+    ]);
+}
+
+#[test]
 fn the_profiles_documentation_names_its_whole_group() {
     let profile = properties()
         .find(|property| property.name == "kprod.profile")

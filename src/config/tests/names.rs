@@ -78,7 +78,17 @@ fn an_unknown_key_names_the_nearest() {
     );
     let odd = refused(&"x\n".repeat(100_000), "1").message;
     assert!(odd.len() < 500 && !odd.contains('\n'));
-    refused("", "1");
+}
+
+#[test]
+fn a_key_like_none_is_sent_to_the_list_of_all() {
+    for key in ["", "zzzzqqq", "x"] {
+        let error = refused(key, "1");
+        assert_eq!(error.code, ErrorCode::UNKNOWN_CONFIG);
+        let expected =
+            format!("unknown property {key:?}; docs/configuration.md lists all there are");
+        assert_eq!(error.message, expected);
+    }
 }
 
 #[test]
