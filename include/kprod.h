@@ -1102,8 +1102,8 @@ typedef struct kprod_delivery_t {
 } kprod_delivery_t;
 
 /**
- * Tells the outcomes of `count` records or operations, in order within each partition. Called on the producer's
- * callback thread, one call at a time; `reports` dies when it returns. It must not throw, unwind or longjmp.
+ * Tells the outcomes of `count` records or operations, in order within each partition (but see kprod_purge). Called on
+ * the producer's callback thread, one call at a time; `reports` dies when it returns. It must not throw, unwind or longjmp.
  */
 typedef void (*kprod_delivery_fn)(uint64_t context, const struct kprod_delivery_t *reports, uint64_t count);
 
@@ -1993,7 +1993,8 @@ int32_t kprod_flush_async(struct kprod_producer_t *producer,
 
 /**
  * Drops records that have no outcome yet. Each is reported, with KPROD_ERR_PURGED_QUEUED or, if it may be in the log
- * all the same, KPROD_ERR_PURGED_IN_FLIGHT, before this returns.
+ * all the same, KPROD_ERR_PURGED_IN_FLIGHT, before this returns. Both kinds together keep each partition's order; one of
+ * them alone is reported before older records of the partition that stay.
  *
  * @param producer  borrowed.
  * @param what      KPROD_PURGE_QUEUED, KPROD_PURGE_IN_FLIGHT or both.

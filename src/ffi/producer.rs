@@ -333,7 +333,8 @@ pub unsafe extern "C" fn kprod_flush_async(producer: *mut kprod_producer_t, tag:
 }
 
 /// Drops records that have no outcome yet. Each is reported, with KPROD_ERR_PURGED_QUEUED or, if it may be in the log
-/// all the same, KPROD_ERR_PURGED_IN_FLIGHT, before this returns.
+/// all the same, KPROD_ERR_PURGED_IN_FLIGHT, before this returns. Both kinds together keep each partition's order; one of
+/// them alone is reported before older records of the partition that stay.
 ///
 /// @param producer  borrowed.
 /// @param what      KPROD_PURGE_QUEUED, KPROD_PURGE_IN_FLIGHT or both.

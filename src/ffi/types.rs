@@ -230,8 +230,8 @@ pub struct kprod_metrics_t {
     pub reserved: [u64; 17],
 }
 
-/// Tells the outcomes of `count` records or operations, in order within each partition. Called on the producer's
-/// callback thread, one call at a time; `reports` dies when it returns. It must not throw, unwind or longjmp.
+/// Tells the outcomes of `count` records or operations, in order within each partition (but see kprod_purge). Called on
+/// the producer's callback thread, one call at a time; `reports` dies when it returns. It must not throw, unwind or longjmp.
 pub type kprod_delivery_fn =
     Option<unsafe extern "C" fn(context: u64, reports: *const kprod_delivery_t, count: u64)>;
 

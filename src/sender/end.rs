@@ -4,7 +4,7 @@ use tokio::time::Instant;
 
 use super::Engine;
 use super::answer::{Refusal, persistence};
-use crate::accumulator::Accumulator;
+use crate::accumulator::{Accumulator, Batch};
 use crate::completion::{LogLevel, Persistence};
 use crate::error::{Error, ErrorCode};
 
@@ -12,11 +12,12 @@ impl Engine {
     /// Drops what the caller asks to, with its own error codes.
     pub(super) fn purge(&mut self, queued: bool, in_flight: bool, now: Instant) {
         for id in 0..self.tracks.len() {
-            if in_flight {
-                self.drop_in_flight(id, ErrorCode::PURGED_IN_FLIGHT);
+            match (queued, in_flight) {
+                (true, true) => self.drop_undecided(id, purged),
+                (true, false) => self.drop_repeated(id),
+                (false, _) => self.drop_in_flight(id, ErrorCode::PURGED_IN_FLIGHT),
             }
             if queued {
-                self.drop_repeated(id);
                 self.drop_queued(id, &bare(ErrorCode::PURGED_QUEUED));
             }
             self.examine(id, now);
@@ -40,14 +41,19 @@ impl Engine {
         }
     }
 
-    /// What waits to be sent again may be in the log from the first time.
     fn drop_repeated(&mut self, id: usize) {
         let retry = std::mem::take(&mut self.tracks[id].retry);
         for batch in retry {
-            let code = match persistence(&batch) {
-                Persistence::Not => ErrorCode::PURGED_QUEUED,
-                Persistence::Possibly | Persistence::Persisted => ErrorCode::PURGED_IN_FLIGHT,
-            };
+            let code = purged(&batch);
+            self.fail_batch(id, *batch, &bare(code));
+        }
+    }
+
+    /// Drops what has left the queue, on its way or not, in the partition's order.
+    fn drop_undecided(&mut self, id: usize, code: impl Fn(&Batch) -> ErrorCode) {
+        self.tracks[id].superseded_since = None;
+        while let Some(batch) = self.tracks[id].take_oldest() {
+            let code = code(&batch);
             self.fail_batch(id, *batch, &bare(code));
         }
     }
@@ -75,7 +81,7 @@ impl Engine {
     /// Reports everything that is left with `code`, and ends.
     fn give_up(&mut self, code: ErrorCode) {
         for id in 0..self.tracks.len() {
-            self.drop_in_flight(id, code);
+            self.drop_undecided(id, |_| code);
             self.drop_queued(id, &bare(code));
         }
         self.report();
@@ -95,6 +101,14 @@ impl Engine {
         }
         self.give_up(ErrorCode::FATAL);
         self.transactor.conclude(Err(error));
+    }
+}
+
+/// What waits to be sent again may be in the log from the first time.
+fn purged(batch: &Batch) -> ErrorCode {
+    match persistence(batch) {
+        Persistence::Not => ErrorCode::PURGED_QUEUED,
+        Persistence::Possibly | Persistence::Persisted => ErrorCode::PURGED_IN_FLIGHT,
     }
 }
 

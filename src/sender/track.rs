@@ -112,6 +112,20 @@ impl Track {
         }
     }
 
+    /// Takes the oldest batch that has left the queue. One in flight is given up, and may be in the log.
+    pub fn take_oldest(&mut self) -> Option<Box<Batch>> {
+        let flies = match (self.in_flight.front(), self.retry.front()) {
+            (Some(flight), Some(waiting)) => flight.batch.place() < waiting.place(),
+            (flight, _) => flight.is_some(),
+        };
+        if !flies {
+            return self.retry.pop_front();
+        }
+        let mut batch = self.in_flight.pop_front()?.batch;
+        batch.attempts.maybe_written = true;
+        Some(batch)
+    }
+
     /// Takes the batch out of the flight that the request stands for.
     pub fn land(&mut self, request: RequestId) -> Option<Box<Batch>> {
         let at = self

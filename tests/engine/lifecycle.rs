@@ -383,6 +383,51 @@ fn purged_between_two_attempts_it_is_not_said_to_have_stayed_here() {
     }
 }
 
+/// Two batches, of which the older has failed and waits for its repetition while the younger is on its way.
+fn overtaken() -> Bed {
+    let bed = bed(&[
+        ("enable.idempotence", "true"),
+        ("retry.backoff.ms", "60000"),
+        ("retry.backoff.max.ms", "60000"),
+        ("request.timeout.ms", "300000"),
+    ]);
+    bed.send("t", 0);
+    ok(&bed.report());
+    let refused = Fault::on(ApiKey::Produce).error(ErrorCode::NOT_ENOUGH_REPLICAS);
+    // Late enough for the other to be on its way by then; if it is not, it is younger all the same.
+    bed.mock().inject(refused.delay(Duration::from_secs(1)));
+    bed.mock()
+        .inject(Fault::on(ApiKey::Produce).delay(HOUR).forever());
+    let sent = |count| bed.mock().requests(ApiKey::Produce).len() == count;
+    bed.send("t", 1);
+    until("the first is on its way", || sent(2));
+    bed.send("t", 2);
+    until("the first has failed", || {
+        bed.producer.metrics().batch_retries > 0
+    });
+    bed
+}
+
+#[test]
+fn what_is_dropped_together_is_reported_in_its_order() {
+    let bed = overtaken();
+    let all = Purge {
+        queued: true,
+        in_flight: true,
+    };
+    bed.send("t", 3);
+    bed.producer.purge(all).unwrap();
+    let tags = bed.reports(3).iter().map(|report| report.tag).collect();
+    let in_order: Vec<u64> = vec![1, 2, 3];
+    assert_eq!((tags, bed.log("t")), (in_order.clone(), vec![0]));
+
+    let bed = overtaken();
+    bed.send("t", 3);
+    bed.producer.close(Timeout::Now).unwrap();
+    let tags: Vec<u64> = bed.reports(3).iter().map(|report| report.tag).collect();
+    assert_eq!(tags, in_order);
+}
+
 /// Nothing of the host's is called once its producer is destroyed.
 #[test]
 fn a_dropped_producer_waits_for_the_callback_that_runs() {
