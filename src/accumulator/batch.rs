@@ -12,8 +12,11 @@ use crate::completion::{RecordMeta, SendCallback};
 use crate::config::{Compression, CompressionType};
 use crate::error::ErrorCode;
 use crate::record::encode::{Payload, SLACK, ShortPayload};
-use crate::record::{Attributes, BatchHeader, Codec, HEADER_LEN, Stamp, compression, frame};
-use crate::sys::NoMemory;
+use crate::record::{
+    Attributes, BatchHeader, Codec, CompressContext, CompressionError, HEADER_LEN, Stamp, compress,
+    frame,
+};
+use crate::sys::{NoMemory, room_for_more};
 
 /// Records added to the metadata's capacity at a time, at least.
 const META_STEP: usize = 16;
@@ -454,17 +457,24 @@ impl Raw {
         }
     }
 
-    /// Compressed, unless that makes them larger.
+    /// Compressed, unless that makes them larger or the system has no memory for it.
     pub fn compress(
         mut self,
         compression: &Compression,
-        context: &mut compression::CompressContext,
-    ) -> Result<Sealed, compression::CompressionError> {
+        context: &mut CompressContext,
+    ) -> Result<Sealed, CompressionError> {
         let total = self.len();
         let codec = codec_of(compression.codec);
-        let smaller = compression::compress(codec, compression.level, &self.0, total, context)?;
-        let Some(bytes) = smaller else {
-            return Ok(self.freeze());
+        let smaller = compress(codec, compression.level, &self.0, total, context);
+        let bytes = match smaller {
+            Ok(Some(bytes)) => bytes,
+            Ok(None) => return Ok(self.freeze()),
+            // The libraries of the codecs do not say why they failed.
+            Err(error) if error == CompressionError::NoMemory || room_for_more().is_err() => {
+                *context = CompressContext::default();
+                return Ok(self.freeze());
+            }
+            Err(error) => return Err(error),
         };
         // What the records took covers what is left of them; the rest of the budget goes back.
         let mut reserved = self.0[0].reserved.split(0);

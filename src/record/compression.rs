@@ -3,6 +3,7 @@
 use std::io::Read;
 
 use super::lz4;
+use crate::sys::NoMemory;
 use flate2::{Compress, Compression, FlushCompress, Status};
 
 /// The codec of a batch, numbered as in its attributes.
@@ -55,6 +56,14 @@ pub enum CompressionError {
     Corrupt { codec: Codec, message: &'static str },
     /// The decompressed bytes would be more than allowed.
     TooLarge { codec: Codec, limit: usize },
+    /// The system has no memory for the result, or on the way to it.
+    NoMemory,
+}
+
+impl From<NoMemory> for CompressionError {
+    fn from(_: NoMemory) -> Self {
+        CompressionError::NoMemory
+    }
 }
 
 impl std::fmt::Display for CompressionError {
@@ -82,6 +91,7 @@ impl std::fmt::Display for CompressionError {
             CompressionError::TooLarge { codec, limit } => {
                 write!(f, "{} data of more than {limit} bytes", codec.name())
             }
+            CompressionError::NoMemory => f.write_str("there is no memory for it"),
         }
     }
 }
@@ -128,7 +138,7 @@ pub fn compress(
 ) -> Result<Option<Vec<u8>>, CompressionError> {
     check_level(codec, level)?;
     let mut gathered = std::mem::take(&mut ctx.input);
-    let input = contiguous(chunks, total, &mut gathered);
+    let input = contiguous(chunks, total, &mut gathered)?;
     let written = match codec {
         Codec::None => Ok(None),
         Codec::Gzip => ctx.gzip(input, level),
@@ -136,10 +146,9 @@ pub fn compress(
         Codec::Lz4 => ctx.lz4(input).map(Some),
         Codec::Zstd => ctx.zstd(input, level).map(Some),
     };
-    let result = written.map(|written| {
-        written
-            .filter(|&len| len < input.len())
-            .map(|len| ctx.output[..len].to_vec())
+    let result = written.and_then(|written| {
+        let smaller = written.filter(|&len| len < input.len());
+        Ok(smaller.map(|len| copy_of(&ctx.output[..len])).transpose()?)
     });
     ctx.input = gathered;
     ctx.shrink();
@@ -151,24 +160,32 @@ fn contiguous<'a>(
     chunks: &'a [impl AsRef<[u8]>],
     total: usize,
     gathered: &'a mut Vec<u8>,
-) -> &'a [u8] {
+) -> Result<&'a [u8], NoMemory> {
     if let [only] = chunks {
-        return only.as_ref();
+        return Ok(only.as_ref());
     }
     gathered.clear();
-    gathered.reserve(total);
+    gathered.try_reserve(total)?;
     for chunk in chunks {
         gathered.extend_from_slice(chunk.as_ref());
     }
-    gathered
+    Ok(gathered)
 }
 
 /// `buffer`'s first `len` bytes, grown to that where it is shorter.
-fn space(buffer: &mut Vec<u8>, len: usize) -> &mut [u8] {
+fn space(buffer: &mut Vec<u8>, len: usize) -> Result<&mut [u8], NoMemory> {
     if buffer.len() < len {
+        buffer.try_reserve(len - buffer.len())?;
         buffer.resize(len, 0);
     }
-    &mut buffer[..len]
+    Ok(&mut buffer[..len])
+}
+
+fn copy_of(bytes: &[u8]) -> Result<Vec<u8>, NoMemory> {
+    let mut copy = Vec::new();
+    copy.try_reserve_exact(bytes.len())?;
+    copy.extend_from_slice(bytes);
+    Ok(copy)
 }
 
 fn library(codec: Codec, error: impl std::fmt::Display) -> CompressionError {
@@ -196,7 +213,7 @@ impl CompressContext {
             return Ok(None);
         };
         state.reset();
-        let output = space(&mut self.output, input.len());
+        let output = space(&mut self.output, input.len())?;
         let status = state
             .compress(input, output, FlushCompress::Finish)
             .map_err(|e| library(Codec::Gzip, e))?;
@@ -205,7 +222,7 @@ impl CompressContext {
 
     /// One raw block: brokers and consumers take it as well as Java's xerial framing, and it is smaller.
     fn snappy(&mut self, input: &[u8]) -> Result<usize, CompressionError> {
-        let output = space(&mut self.output, snap::raw::max_compress_len(input.len()));
+        let output = space(&mut self.output, snap::raw::max_compress_len(input.len()))?;
         self.snappy
             .get_or_insert_with(snap::raw::Encoder::new)
             .compress(input, output)
@@ -213,7 +230,7 @@ impl CompressContext {
     }
 
     fn lz4(&mut self, input: &[u8]) -> Result<usize, CompressionError> {
-        let output = space(&mut self.output, lz4::max_frame_len(input.len()));
+        let output = space(&mut self.output, lz4::max_frame_len(input.len()))?;
         self.lz4
             .get_or_insert_default()
             .write(input, output)
@@ -230,7 +247,7 @@ impl CompressContext {
         let Some((_, state)) = &mut self.zstd else {
             return Ok(0);
         };
-        let output = space(&mut self.output, zstd::compress_bound(input.len()));
+        let output = space(&mut self.output, zstd::compress_bound(input.len()))?;
         state
             .compress_to_buffer(input, output)
             .map_err(|e| library(Codec::Zstd, e))
