@@ -50,6 +50,8 @@ pub enum CloseKind {
     Disconnected { step: SetupStep, cause: String },
     /// What came is not what a Kafka broker sends.
     Protocol(String),
+    /// The system has no memory for an answer.
+    NoMemory,
     /// Nothing was outstanding for `connections.max.idle.ms`.
     Idle,
     /// The handle asked for it or was dropped.
@@ -87,6 +89,7 @@ impl CloseReason {
                 ErrorCode::NETWORK_EXCEPTION
             }
             CloseKind::Protocol(_) => ErrorCode::PROTOCOL,
+            CloseKind::NoMemory => ErrorCode::OUT_OF_MEMORY,
             CloseKind::Abandoned => ErrorCode::INTERNAL,
         }
     }
@@ -222,6 +225,9 @@ impl fmt::Display for CloseReason {
                 )
             }
             CloseKind::Protocol(what) => write!(f, "{broker} broke the protocol: {what}"),
+            CloseKind::NoMemory => {
+                write!(f, "{broker} was left: there is no memory for its answer")
+            }
             CloseKind::Idle => write!(f, "connection to {broker} closed: idle"),
             CloseKind::Requested => write!(f, "connection to {broker} closed"),
             CloseKind::Abandoned => write!(f, "connection to {broker} was abandoned by its task"),

@@ -4,21 +4,24 @@ use std::io;
 use std::pin::pin;
 use std::task::{Context, Poll, ready};
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::Bytes;
 use tokio::io::AsyncReadExt;
 
 use super::transport::Stream;
+use crate::sys::NoMemory;
 
 /// What one read may bring, and the least that a frame's buffer grows by.
 const CHUNK: usize = 8 * 1024;
-/// A buffer that had to grow beyond this for one frame is not kept for the next.
+/// A larger frame keeps the buffer that has grown for it; a smaller one is copied out.
 const KEEP: usize = 64 * 1024;
 const PREFIX: usize = 4;
 /// A response has a correlation id at least.
 const LEAST: usize = 4;
 
 pub(super) struct FrameReader {
-    buffer: BytesMut,
+    buffer: Vec<u8>,
+    /// What has been cut off at the buffer's front.
+    taken: usize,
     max: usize,
     first: bool,
 }
@@ -26,33 +29,42 @@ pub(super) struct FrameReader {
 impl FrameReader {
     pub(super) fn new(max: usize) -> Self {
         FrameReader {
-            buffer: BytesMut::new(),
+            buffer: Vec::new(),
+            taken: 0,
             max,
             first: true,
         }
     }
 
-    /// One read. 0 is the end of the stream.
+    /// One read. 0 is the end of the stream; an error of the kind OutOfMemory is none of it.
     pub(super) fn poll_read(
         &mut self,
         cx: &mut Context<'_>,
         stream: &mut dyn Stream,
     ) -> Poll<io::Result<usize>> {
-        if self.buffer.len() == self.buffer.capacity() {
-            self.grow();
+        if self.buffer.len() == self.buffer.capacity()
+            && let Err(none) = self.grow()
+        {
+            return Poll::Ready(Err(none.into()));
         }
         let read = ready!(pin!(stream.read_buf(&mut self.buffer)).poll(cx));
         Poll::Ready(read)
     }
 
     /// Makes room for as much as has come already, not for as much as a length announces.
-    fn grow(&mut self) {
+    fn grow(&mut self) -> Result<(), NoMemory> {
+        self.buffer.drain(..std::mem::take(&mut self.taken));
         let missing = match self.announced() {
             Some(size) => (PREFIX + size as usize).saturating_sub(self.buffer.len()),
             None => CHUNK,
         };
-        self.buffer
-            .reserve(missing.min(self.buffer.len()).max(CHUNK));
+        let more = missing.min(self.buffer.len()).max(CHUNK);
+        Ok(self.buffer.try_reserve_exact(more)?)
+    }
+
+    /// What has come and is not cut off.
+    fn rest(&self) -> &[u8] {
+        &self.buffer[self.taken..]
     }
 
     /// The next whole frame without its length. The error says what is wrong with the stream.
@@ -62,27 +74,37 @@ impl FrameReader {
         };
         self.check(size)?;
         let size = size as usize;
-        if self.buffer.len() < PREFIX + size {
+        if self.rest().len() < PREFIX + size {
             return Ok(None);
         }
         self.first = false;
-        self.buffer.advance(PREFIX);
-        let frame = self.buffer.split_to(size).freeze();
-        if size > KEEP {
-            self.buffer = BytesMut::from(&self.buffer[..]);
+        let begin = self.taken + PREFIX;
+        let end = begin + size;
+        if size <= KEEP {
+            let frame = Bytes::copy_from_slice(&self.buffer[begin..end]);
+            self.taken = end;
+            if end == self.buffer.len() {
+                self.buffer.clear();
+                self.taken = 0;
+            }
+            return Ok(Some(frame));
         }
-        Ok(Some(frame))
+        // Behind it there is no more than one read has brought.
+        let behind = self.buffer.split_off(end);
+        self.taken = 0;
+        let whole = std::mem::replace(&mut self.buffer, behind);
+        Ok(Some(Bytes::from(whole).slice(begin..)))
     }
 
     fn announced(&self) -> Option<i32> {
-        self.buffer
+        self.rest()
             .first_chunk::<PREFIX>()
             .map(|prefix| i32::from_be_bytes(*prefix))
     }
 
     fn check(&self, size: i32) -> Result<(), String> {
         let acceptable = usize::try_from(size).is_ok_and(|size| (LEAST..=self.max).contains(&size));
-        match other_protocol(&self.buffer) {
+        match other_protocol(self.rest()) {
             Some(what) if self.first || !acceptable => Err(what.to_owned()),
             _ if acceptable => Ok(()),
             _ => Err(format!(
@@ -189,6 +211,40 @@ mod tests {
             "{}",
             reader.buffer.capacity()
         );
+    }
+
+    #[tokio::test]
+    async fn frames_of_all_sizes_come_through_reads_that_end_anywhere() {
+        let sizes = (4..40)
+            .map(|n| n * n * n)
+            .chain([KEEP, KEEP + 1, 300_000, 4]);
+        let sent: Vec<Vec<u8>> = sizes
+            .zip(0u8..)
+            .map(|(len, fill)| vec![fill; len])
+            .collect();
+        let stream: Vec<u8> = sent
+            .iter()
+            .flat_map(|frame| [&(frame.len() as i32).to_be_bytes(), &frame[..]].concat())
+            .collect();
+        for step in [7_001, 65_536] {
+            let (mut peer, mut stream_end) = tokio::io::duplex(step);
+            let bytes = stream.clone();
+            let writer = tokio::spawn(async move { peer.write_all(&bytes).await });
+            let mut reader = FrameReader::new(1_000_000);
+            let mut frames = Vec::new();
+            while std::future::poll_fn(|cx| reader.poll_read(cx, &mut stream_end))
+                .await
+                .unwrap()
+                > 0
+            {
+                while let Some(frame) = reader.next_frame().unwrap() {
+                    frames.push(frame);
+                }
+            }
+            writer.await.unwrap().unwrap();
+            assert!(frames.iter().eq(sent.iter()), "step {step}");
+            assert!(reader.buffer.capacity() <= 2 * KEEP);
+        }
     }
 
     #[test]

@@ -360,6 +360,9 @@ impl<'a> Pump<'a> {
         if let Some(text) = tls::explain(&error) {
             return CloseKind::Tls(text);
         }
+        if error.kind() == io::ErrorKind::OutOfMemory {
+            return CloseKind::NoMemory;
+        }
         let step = match &self.stage {
             Stage::Handshake { handshake, .. } => handshake.step(),
             Stage::Ready | Stage::Draining if self.may_lack_sasl() => SetupStep::FirstResponse,

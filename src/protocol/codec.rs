@@ -247,9 +247,17 @@ impl<'a> Reader<'a> {
             return Ok(None);
         };
         // Beyond the input's own size memory is only taken for elements that were really there.
-        let mut array = Vec::with_capacity(n.min(self.remaining() / size_of::<T>().max(1)));
+        let mut array = Vec::new();
+        let likely = n.min(self.remaining() / size_of::<T>().max(1));
+        if array.try_reserve_exact(likely).is_err() {
+            return Err(self.error(ErrorKind::NoMemory));
+        }
         for _ in 0..n {
-            array.push(element(self)?);
+            let one = element(self)?;
+            if array.try_reserve(1).is_err() {
+                return Err(self.error(ErrorKind::NoMemory));
+            }
+            array.push(one);
         }
         Ok(Some(array))
     }

@@ -28,6 +28,8 @@ pub enum ErrorKind {
     UnexpectedNull,
     /// A version that this library does not speak.
     UnsupportedVersion { version: i16 },
+    /// The system has no memory for what the bytes say.
+    NoMemory,
     /// A value to be encoded that its field has no room for.
     TooLong { length: usize },
     /// A message to be encoded that this version cannot express.
@@ -75,6 +77,7 @@ impl fmt::Display for ErrorKind {
             ErrorKind::UnsupportedVersion { version } => {
                 write!(f, "version {version} is not supported")
             }
+            ErrorKind::NoMemory => f.write_str("there is no memory for it"),
             ErrorKind::TooLong { length } => {
                 write!(f, "value of length {length} is too long for its field")
             }

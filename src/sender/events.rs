@@ -15,7 +15,7 @@ use crate::network::{
     Backoff, BrokerAddress, CloseKind, CloseReason, ConnectionEvent, ConnectionId, RequestId,
     WriteState,
 };
-use crate::protocol::{ApiKey, ProtocolError, VersionSet};
+use crate::protocol::{ApiKey, ErrorKind, ProtocolError, VersionSet};
 
 impl Engine {
     pub(super) fn on_event(&mut self, event: ConnectionEvent) {
@@ -104,13 +104,17 @@ impl Engine {
 
     /// The stream cannot be trusted any more: what was outstanding on it is settled by its end.
     fn on_garbage(&mut self, conn: ConnectionId, error: &ProtocolError) {
-        let mut message = format!("the broker broke the protocol: {error}");
+        let (code, what) = match error.kind {
+            ErrorKind::NoMemory => (ErrorCode::OUT_OF_MEMORY, "was left"),
+            _ => (ErrorCode::PROTOCOL, "broke the protocol"),
+        };
+        let mut message = format!("the broker {what}: {error}");
         if let Some(broker) = self.broker_of(conn) {
             if let Link::Ready { handle, .. } = &broker.link {
                 handle.close();
             }
-            message = format!("{} broke the protocol: {error}", broker.address);
-            self.note_trouble(Error::new(ErrorCode::PROTOCOL, message.clone()));
+            message = format!("{} {what}: {error}", broker.address);
+            self.note_trouble(Error::new(code, message.clone()));
         }
         // Its own request is among those that the end of the connection lists no more.
         let ids: Vec<RequestId> = self

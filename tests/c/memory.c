@@ -193,10 +193,59 @@ static void what_cannot_be_compressed_goes_as_it_is(void)
     kprod_mock_destroy(mock);
 }
 
+/* An answer that there is no memory for costs the connection, and is asked for again. */
+static void an_answer_that_is_too_large_for_the_memory_comes_later(void)
+{
+    enum { TOPICS = 24, PARTITIONS = 10 * 1000, API_VERSIONS = 18 };
+    char names[TOPICS][16];
+    kprod_mock_t *mock = NULL;
+    CHECK_CODE(0, kprod_mock_create(1, &mock, NULL));
+    for (int i = 0; i < TOPICS; i++) {
+        snprintf(names[i], sizeof names[i], "large-%d", i);
+        CHECK_CODE(0, kprod_mock_create_topic(mock, names[i], PARTITIONS));
+    }
+    /* Until then all have been asked for, and so are in one answer. */
+    kprod_mock_fault_t late;
+    kprod_mock_fault_init(&late);
+    late.api = API_VERSIONS;
+    late.delay_ms = 300;
+    CHECK_CODE(0, kprod_mock_inject(mock, &late));
+    const char *bootstrap = kprod_mock_bootstrap(mock);
+    pid_t child = fork();
+    CHECK(child != -1);
+    if (child == 0) {
+        kprod_config_t *config = kprod_config_new();
+        CHECK_CODE(0, kprod_config_set(config, "bootstrap.servers", bootstrap, NULL));
+        kprod_producer_t *producer = create(config);
+        uint32_t last = 0;
+        int32_t count = 0;
+        kprod_error_t *err = NULL;
+        limit_to_present_and(1024 * KIB);
+        for (int i = 0; i < TOPICS; i++) {
+            last = topic(producer, names[i]);
+            CHECK_CODE(0, kprod_partitions_for_async(producer, last, (uint64_t)i));
+        }
+        CHECK_CODE(KPROD_ERR_OUT_OF_MEMORY, kprod_partitions_for(producer, last, 2000, &count, &err));
+        CHECK(strstr(kprod_error_message(err), bootstrap) != NULL);
+        CHECK(strstr(kprod_error_message(err), "memory") != NULL);
+        kprod_error_free(err);
+        limit(RLIM_INFINITY);
+        CHECK_CODE(0, kprod_partitions_for(producer, last, 60000, &count, NULL));
+        CHECK(count == PARTITIONS);
+        close_and_destroy(producer);
+        _exit(0);
+    }
+    int status = 0;
+    CHECK(waitpid(child, &status, 0) == child);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    kprod_mock_destroy(mock);
+}
+
 int main(void)
 {
     nobody_dies_where_there_is_hardly_any();
     what_cannot_be_compressed_goes_as_it_is();
+    an_answer_that_is_too_large_for_the_memory_comes_later();
     a_refused_record_changes_nothing();
     return 0;
 }
