@@ -1064,7 +1064,8 @@ typedef struct kprod_delivery_t {
      */
     int32_t partition;
     /**
-     * The record's offset in the partition (a batch's first record's).
+     * The record's offset in the partition (a batch's first record's); −1 where it is not known: with acks=0, and of a
+     * record that was found in the log after the broker had forgotten where.
      */
     int64_t offset;
     /**

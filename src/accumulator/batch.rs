@@ -111,12 +111,22 @@ pub struct Batch {
     stamp: Option<Stamp>,
 }
 
+/// What is known of a batch that was not acknowledged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trace {
+    /// It is not in the log.
+    None,
+    /// A broker may have written it although no answer says so.
+    InDoubt,
+    /// It was in doubt, and the broker does not know it: those behind it will show why.
+    NotRemembered,
+}
+
 /// What has been tried with a batch so far.
 #[derive(Clone, Debug)]
 pub struct Attempts {
     pub count: u32,
-    /// A broker may have written it although no answer says so.
-    pub maybe_written: bool,
+    pub trace: Trace,
     pub last_error: Option<(ErrorCode, Option<Arc<str>>)>,
     /// Whom the last attempt went to.
     pub leader: i32,
@@ -126,10 +136,21 @@ impl Default for Attempts {
     fn default() -> Self {
         Attempts {
             count: 0,
-            maybe_written: false,
+            trace: Trace::None,
             last_error: None,
             leader: -1,
         }
+    }
+}
+
+impl Attempts {
+    pub fn maybe_written(&self) -> bool {
+        self.trace != Trace::None
+    }
+
+    /// An attempt ended without an answer, or with one that does not say whether it was written.
+    pub fn note_doubt(&mut self) {
+        self.trace = Trace::InDoubt;
     }
 }
 

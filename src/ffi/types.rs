@@ -142,7 +142,8 @@ pub struct kprod_delivery_t {
     pub topic: u32,
     /// The partition.
     pub partition: i32,
-    /// The record's offset in the partition (a batch's first record's).
+    /// The record's offset in the partition (a batch's first record's); −1 where it is not known: with acks=0, and of a
+    /// record that was found in the log after the broker had forgotten where.
     pub offset: i64,
     /// Milliseconds since the epoch; whose: timestamp_type.
     pub timestamp_ms: i64,

@@ -392,6 +392,14 @@ impl MockCluster {
         }
     }
 
+    /// Makes a partition remember of each producer id the last batch alone: snapshots, from which a broker restores
+    /// its memory when it starts, hold no more.
+    pub fn restore_producers(&mut self, topic: &str, partition: i32) {
+        if let Some(partition) = self.partition_mut(topic, partition) {
+            partition.log.restore_producers();
+        }
+    }
+
     // Faults and requests.
 
     pub fn inject(&mut self, fault: Fault) {

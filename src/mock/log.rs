@@ -399,6 +399,10 @@ impl PartitionLog {
         self.producers.clear();
     }
 
+    pub fn restore_producers(&mut self) {
+        self.producers.restore();
+    }
+
     /// The batches from the one that holds `offset` on, below `end`: at least one, then up to `max_bytes`.
     pub fn read(&self, offset: i64, end: i64, max_bytes: usize) -> Bytes {
         let first = self

@@ -221,6 +221,14 @@ impl Producers {
         self.verifying.clear();
     }
 
+    /// Remembers of every producer id the last batch alone, as a snapshot does.
+    pub fn restore(&mut self) {
+        for producer in self.by_id.values_mut() {
+            let last = producer.batches.pop_back();
+            producer.batches = last.into_iter().collect();
+        }
+    }
+
     fn entry(&mut self, producer_id: i64, epoch: i16) -> &mut Producer {
         let entry = self.by_id.entry(producer_id);
         entry.or_insert_with(|| Producer::new(epoch))
@@ -321,6 +329,20 @@ mod tests {
             .judge(&batch(0, 4, 2), &MODERN)
             .expect_err("other bounds");
         assert_eq!(rebatched.code, ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER);
+    }
+
+    #[test]
+    fn what_was_restored_knows_the_last_batch_alone() {
+        let mut producers = Producers::default();
+        for sequence in 0..3 {
+            append(&mut producers, batch(0, sequence, 1), 0).expect("in order");
+        }
+        producers.restore();
+        let before = append(&mut producers, batch(0, 1, 1), 3);
+        assert_eq!(before, Err(ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER));
+        let last = producers.judge(&batch(0, 2, 1), &MODERN);
+        assert!(matches!(last, Ok(Verdict::Duplicate(_))), "{last:?}");
+        append(&mut producers, batch(0, 3, 1), 3).expect("the next one");
     }
 
     #[test]

@@ -159,6 +159,7 @@ impl Engine {
                     let lineage = &mut self.tracks[track_id].lineage;
                     lineage.acknowledge(stamp, known.then_some(last));
                 }
+                self.deliver_unremembered(track_id);
                 match self.tracks[track_id].has_older(&batch) {
                     true => self.tracks[track_id].hold(batch, outcome),
                     false => self.finish(track_id, *batch, outcome, Vec::new()),
@@ -169,12 +170,19 @@ impl Engine {
                 let Some(mut batch) = self.tracks[track_id].land(id) else {
                     return;
                 };
-                batch.attempts.maybe_written |= maybe_written;
+                if maybe_written {
+                    batch.attempts.note_doubt();
+                }
+                let refusal = Refusal {
+                    code,
+                    message: answer.error_message.map(Arc::from),
+                };
+                self.fail_unremembered(track_id, &refusal);
                 if self.tracks[track_id].has_older(&batch) {
                     // Its turn to be reported has not come: the broker will say the same again.
                     self.tracks[track_id].put_back(batch);
                 } else {
-                    self.fail_for_answer(track_id, *batch, answer);
+                    self.fail_for_answer(track_id, *batch, &refusal, answer);
                 }
                 self.examine(track_id, now);
             }
@@ -210,13 +218,17 @@ impl Engine {
         let Some(mut batch) = self.tracks[track_id].land(id) else {
             return self.examine(track_id, now);
         };
-        match verdict(refusal.code, batch.record_count(), self.guarantee()) {
+        let verdict = verdict(refusal.code, batch.record_count(), self.guarantee());
+        if !matches!(verdict, Verdict::Retry { .. }) {
+            self.fail_unremembered(track_id, &refusal);
+        }
+        match verdict {
             // It will be said again when its turn to be reported has come.
             Verdict::Split | Verdict::Fail { .. } if self.tracks[track_id].has_older(&batch) => {
                 self.tracks[track_id].put_back(batch);
             }
             // What may be in the log as a whole is not to be there in parts as well.
-            Verdict::Split if batch.stamp().is_some() && batch.attempts.maybe_written => {
+            Verdict::Split if batch.stamp().is_some() && batch.attempts.maybe_written() => {
                 self.fail_batch(track_id, *batch, &refusal);
             }
             Verdict::Split => {
@@ -226,7 +238,9 @@ impl Engine {
                 maybe_written,
                 refresh,
             } => {
-                batch.attempts.maybe_written |= maybe_written;
+                if maybe_written {
+                    batch.attempts.note_doubt();
+                }
                 if refresh {
                     self.metadata.want(self.tracks[track_id].topic.handle);
                 }
@@ -253,18 +267,15 @@ impl Engine {
         &mut self,
         track_id: usize,
         batch: Batch,
+        refusal: &Refusal,
         answer: &PartitionResponseRef<'_>,
     ) {
-        let refusal = Refusal {
-            code: ErrorCode(i32::from(answer.error_code)),
-            message: answer.error_message.map(Arc::from),
-        };
         let culprits: Vec<_> = answer
             .record_errors()
             .filter(|error| (0..batch.record_count() as i32).contains(&error.batch_index))
             .collect();
         if culprits.is_empty() {
-            return self.fail_batch(track_id, batch, &refusal);
+            return self.fail_batch(track_id, batch, refusal);
         }
         let hub = &self.accumulator.hub;
         let track = &self.tracks[track_id];
@@ -350,13 +361,13 @@ impl Engine {
 }
 
 pub(super) fn persistence(batch: &Batch) -> Persistence {
-    match batch.attempts.maybe_written {
+    match batch.attempts.maybe_written() {
         true => Persistence::Possibly,
         false => Persistence::Not,
     }
 }
 
-fn delivered(track: &Track, base_offset: i64) -> Outcome {
+pub(super) fn delivered(track: &Track, base_offset: i64) -> Outcome {
     Outcome {
         topic: track.topic.handle,
         partition: track.partition.index,

@@ -221,9 +221,9 @@ impl Engine {
 
     fn take_head(&mut self, id: usize, limit: usize) -> Taken {
         let track = &mut self.tracks[id];
-        if let Some(batch) = track.retry.pop_front() {
+        if let Some(batch) = track.retry.remove(track.next_retry()) {
             if batch.wire_size() > limit {
-                track.retry.push_front(batch);
+                track.put_back(batch);
                 return Taken::TooLarge;
             }
             return Taken::Batch(batch);

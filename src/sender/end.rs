@@ -35,8 +35,11 @@ impl Engine {
 
     fn drop_in_flight(&mut self, id: usize, code: ErrorCode) {
         self.tracks[id].superseded_since = None;
+        if !self.tracks[id].in_flight.is_empty() {
+            self.fail_unremembered(id, &bare(code));
+        }
         while let Some(mut flight) = self.tracks[id].in_flight.pop_front() {
-            flight.batch.attempts.maybe_written = true;
+            flight.batch.attempts.note_doubt();
             self.fail_batch(id, *flight.batch, &bare(code));
         }
     }

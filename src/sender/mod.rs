@@ -352,7 +352,7 @@ impl Engine {
     }
 
     /// Looks at all partitions that have something to send.
-    fn examine_all(&mut self, now: Instant) {
+    pub(super) fn examine_all(&mut self, now: Instant) {
         for id in 0..self.tracks.len() {
             if self.tracks[id].partition.load() > 0 {
                 self.examine(id, now);

@@ -6,7 +6,6 @@ use tokio::time::Instant;
 
 use super::answer::{Refusal, persistence};
 use super::broker::Broker;
-use super::sequence::aborted;
 use super::track::Flight;
 use super::{Engine, Timer};
 use crate::accumulator::{Batch, Unsealed};
@@ -31,10 +30,14 @@ impl Engine {
         now: Instant,
     ) {
         if self.transactor.is_aborting() {
-            return self.fail_batch(track_id, *batch, &aborted());
+            // It fails with the others, in their order.
+            return self.tracks[track_id].put_back(batch);
         }
         let out_of_time = self.expires(&batch).is_some_and(|at| at <= now);
         let is_over = out_of_time || batch.attempts.count > self.config.retries;
+        if is_over {
+            self.fail_unremembered(track_id, &refusal);
+        }
         if is_over && !self.tracks[track_id].has_older(&batch) {
             return self.fail_batch(track_id, *batch, &refusal);
         }
@@ -147,24 +150,12 @@ impl Engine {
     /// in flight is for nobody.
     fn take_expired(&mut self, id: usize, before: Instant) -> Option<Box<Batch>> {
         let track = &mut self.tracks[id];
-        let flight = track.in_flight.front();
-        let flies = match (flight, track.retry.front()) {
-            (Some(flight), Some(waiting)) => flight.batch.place() < waiting.place(),
-            (flight, _) => flight.is_some(),
-        };
-        if !flies {
-            let head = track.retry.front()?;
-            return (head.created <= before)
-                .then(|| track.retry.pop_front())
-                .flatten();
+        let (oldest, flies) = track.oldest()?;
+        // Without a delivery timeout one in flight is looked at when it is answered.
+        if oldest.created > before || (flies && self.config.delivery_timeout.is_none()) {
+            return None;
         }
-        // Without a delivery timeout it is looked at when it is answered.
-        let flight = flight.filter(|flight| flight.batch.created <= before)?;
-        self.config.delivery_timeout?;
-        let request = flight.request;
-        let mut batch = track.land(request)?;
-        batch.attempts.maybe_written = true;
-        Some(batch)
+        track.take_oldest()
     }
 
     /// The last error, or why there was no attempt.
@@ -314,7 +305,7 @@ impl Engine {
         track.lineage.doubt();
         let flights: Vec<_> = track.in_flight.drain(..).collect();
         for mut flight in flights {
-            flight.batch.attempts.maybe_written = true;
+            flight.batch.attempts.note_doubt();
             flight.batch.attempts.last_error = Some((
                 ErrorCode::NOT_LEADER_OR_FOLLOWER,
                 Some("the leader moved before it answered".into()),

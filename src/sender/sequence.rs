@@ -6,8 +6,8 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::Engine;
-use super::answer::Refusal;
-use crate::accumulator::Batch;
+use super::answer::{Refusal, delivered};
+use crate::accumulator::{Batch, Trace};
 use crate::completion::LogLevel;
 use crate::config::DataLoss;
 use crate::error::{Error, ErrorCode};
@@ -15,16 +15,21 @@ use crate::record::Stamp;
 use crate::transaction::after;
 
 impl Engine {
-    /// How many batches of the partition may be in flight now. After trouble what is to be tried again goes first,
+    /// Whether a batch of the partition may be sent now. After trouble what is to be tried again goes first,
     /// and not before everything that was sent has come back.
     pub(super) fn may_fly(&self, id: usize) -> bool {
         let track = &self.tracks[id];
+        if self.transactor.is_aborting() && !track.in_flight.is_empty() {
+            // What waits is dropped when they have their outcome.
+            return false;
+        }
         let depth = match self.transactor.is_idempotent() {
             true => track.lineage.depth(self.config.max_in_flight),
             false => 1,
         };
         match track.retry.is_empty() {
-            true => track.in_flight.len() < depth,
+            // Those behind the oldest in doubt that were acknowledged take the broker's memory too.
+            true => track.in_flight.len() + track.held.len() < depth,
             false => track.in_flight.is_empty(),
         }
     }
@@ -40,7 +45,7 @@ impl Engine {
         }
         let keeps_place = track.retry.front().is_some_and(|head| {
             // What may be in the log is asked for under the old place, even where that leads nowhere.
-            head.stamp().is_some() && (head.attempts.maybe_written || !track.lineage.is_broken())
+            head.stamp().is_some() && (head.attempts.maybe_written() || !track.lineage.is_broken())
         });
         if keeps_place {
             return true;
@@ -88,7 +93,7 @@ impl Engine {
         };
         let track = &mut self.tracks[id];
         let lineage = &mut track.lineage;
-        lineage.release(stamp, batch.record_count(), batch.attempts.maybe_written);
+        lineage.release(stamp, batch.record_count(), batch.attempts.maybe_written());
         lineage.doubt();
         if lineage.is_broken() {
             self.transactor.note_broken();
@@ -106,7 +111,7 @@ impl Engine {
     ) {
         let track = &mut self.tracks[id];
         track.lineage.doubt();
-        if track.has_older(&batch) {
+        if track.has_older(&batch) && !track.awaits_witness() {
             // One before it was refused, and this one for that reason alone.
             batch.attempts.count = batch.attempts.count.saturating_sub(1);
             return track.put_back(batch);
@@ -115,15 +120,18 @@ impl Engine {
         if unknown && log_start_offset < 0 {
             return self.retry(id, batch, refusal, now);
         }
+        let Some(mut batch) = self.judge_unknown(id, batch) else {
+            return;
+        };
         // What the broker has deleted by age is not lost.
+        let track = &self.tracks[id];
         let acknowledged = track.lineage.acknowledged();
         let retention = unknown && acknowledged.is_none_or(|offset| offset < log_start_offset);
         let lost = !track.lineage.is_broken()
             && refusal.code != ErrorCode::INVALID_PRODUCER_EPOCH
             && !retention
             && acknowledged.is_some();
-        // A broker that has state and not this batch among the last says that it is not in the log.
-        batch.attempts.maybe_written = false;
+        batch.attempts.trace = Trace::None;
         if lost && !self.note_loss(id, acknowledged, log_start_offset) {
             return self.fail_batch(id, *batch, &refusal);
         }
@@ -141,6 +149,48 @@ impl Engine {
         }
         batch.set_stamp(None);
         self.retry(id, batch, refusal, now);
+    }
+
+    /// What it means that a broker does not know a batch. It remembers the last of a producer's batches alone, and
+    /// after a restart only the very last. So one that was in doubt is in the log if one behind it is, acknowledged or
+    /// still to be asked for, and then there is nothing left to do: `None`. Else it is the oldest of those that were
+    /// asked for that is not in the log.
+    fn judge_unknown(&mut self, id: usize, mut batch: Box<Batch>) -> Option<Box<Batch>> {
+        if !batch.attempts.maybe_written() {
+            return Some(batch);
+        }
+        batch.attempts.trace = Trace::NotRemembered;
+        let track = &mut self.tracks[id];
+        track.put_back(batch);
+        if !track.held.is_empty() {
+            self.deliver_unremembered(id);
+            return None;
+        }
+        if track.has_witness() {
+            return None;
+        }
+        let oldest = track.pop_unremembered();
+        for other in &mut track.retry {
+            if other.attempts.maybe_written() {
+                other.attempts.note_doubt();
+            }
+        }
+        oldest
+    }
+
+    /// One behind them is in the log, and so are they; where, nobody knows any more.
+    pub(super) fn deliver_unremembered(&mut self, id: usize) {
+        while let Some(batch) = self.tracks[id].pop_unremembered() {
+            let outcome = delivered(&self.tracks[id], -1);
+            self.finish(id, *batch, outcome, Vec::new());
+        }
+    }
+
+    /// Nothing will show any more whether they are in the log.
+    pub(super) fn fail_unremembered(&mut self, id: usize, refusal: &Refusal) {
+        while let Some(batch) = self.tracks[id].pop_unremembered() {
+            self.fail_batch(id, *batch, refusal);
+        }
     }
 
     /// The log lacks what was acknowledged. False: the producer is not to go on.

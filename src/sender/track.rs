@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use crate::accumulator::{Batch, Partition, Topic};
+use crate::accumulator::{Batch, Partition, Topic, Trace};
 use crate::completion::Outcome;
 use crate::network::{Backoff, RequestId};
 use crate::transaction::Lineage;
@@ -76,7 +76,7 @@ impl Track {
     pub fn give_up_places(&mut self) {
         for batch in &mut self.retry {
             batch.set_stamp(None);
-            batch.attempts.maybe_written = false;
+            batch.attempts.trace = Trace::None;
         }
     }
 
@@ -86,6 +86,30 @@ impl Track {
             .retry
             .partition_point(|other| other.place() < batch.place());
         self.retry.insert(at, batch);
+    }
+
+    /// The place of the one that is to be tried again next: those that the broker does not remember have had their turn.
+    pub fn next_retry(&self) -> usize {
+        let is_remembered = |batch: &Box<Batch>| batch.attempts.trace != Trace::NotRemembered;
+        self.retry.iter().position(is_remembered).unwrap_or(0)
+    }
+
+    /// Whether the oldest waits for what one behind it will show.
+    pub fn awaits_witness(&self) -> bool {
+        let head = self.retry.front();
+        head.is_some_and(|head| head.attempts.trace == Trace::NotRemembered)
+    }
+
+    /// Whether one that is in doubt follows those that the broker does not remember.
+    pub fn has_witness(&self) -> bool {
+        let next = self.retry.get(self.next_retry());
+        next.is_some_and(|next| next.attempts.trace == Trace::InDoubt)
+    }
+
+    /// The oldest, if the broker does not remember it.
+    pub fn pop_unremembered(&mut self) -> Option<Box<Batch>> {
+        self.retry
+            .pop_front_if(|head| head.attempts.trace == Trace::NotRemembered)
     }
 
     /// Whether the partition has one before this without an outcome.
@@ -112,17 +136,25 @@ impl Track {
         }
     }
 
+    /// The oldest batch that has left the queue, and whether it is in flight.
+    pub fn oldest(&self) -> Option<(&Batch, bool)> {
+        let flying = self.in_flight.front().map(|flight| (&*flight.batch, true));
+        let waiting = self.retry.front().map(|batch| (&**batch, false));
+        flying
+            .into_iter()
+            .chain(waiting)
+            .min_by_key(|(batch, _)| batch.place())
+    }
+
     /// Takes the oldest batch that has left the queue. One in flight is given up, and may be in the log.
     pub fn take_oldest(&mut self) -> Option<Box<Batch>> {
-        let flies = match (self.in_flight.front(), self.retry.front()) {
-            (Some(flight), Some(waiting)) => flight.batch.place() < waiting.place(),
-            (flight, _) => flight.is_some(),
-        };
+        let (_, flies) = self.oldest()?;
         if !flies {
             return self.retry.pop_front();
         }
-        let mut batch = self.in_flight.pop_front()?.batch;
-        batch.attempts.maybe_written = true;
+        let request = self.in_flight.front()?.request;
+        let mut batch = self.land(request)?;
+        batch.attempts.note_doubt();
         Some(batch)
     }
 

@@ -3,7 +3,6 @@
 use tokio::time::Instant;
 
 use super::Engine;
-use super::sequence::aborted;
 use crate::accumulator::Gate;
 use crate::completion::{Completer, Operation};
 use crate::error::{Class, Error, ErrorCode};
@@ -97,13 +96,7 @@ impl Engine {
     /// What has not been written cannot be committed any more.
     fn drop_undrained(&mut self) {
         self.dismiss_lines(ErrorCode::ABORTED);
-        let now = Instant::now();
-        for id in 0..self.tracks.len() {
-            if self.tracks[id].partition.load() > 0 {
-                self.drop_queued(id, &aborted());
-                self.examine(id, now);
-            }
-        }
+        self.examine_all(Instant::now());
         let topics: Vec<_> = self.accumulator.topics.iter().cloned().collect();
         for topic in topics {
             topic.fail_parked(

@@ -57,7 +57,7 @@ pub fn strike(rng: &Rng, mock: &MockHandle, plan: &Plan) -> String {
             Fault::on(ApiKey::Produce).error(ErrorCode::CLUSTER_AUTHORIZATION_FAILED),
         ),
         Weather::Storm if plan.deletes && one_in(rng, 5) => delete(rng, mock, plan),
-        Weather::Storm => match rng.below(12) {
+        Weather::Storm => match rng.below(14) {
             0..=5 => inject(mock, storm(rng, &plan.topics)),
             6 | 7 => move_leader(rng, mock, plan),
             8 => {
@@ -76,9 +76,32 @@ pub fn strike(rng: &Rng, mock: &MockHandle, plan: &Plan) -> String {
                 mock.disconnect(broker);
                 format!("broker {broker} cuts its connections")
             }
-            _ => slow(rng, mock, plan, &[0, 20, 400, 1500]),
+            11 => slow(rng, mock, plan, &[0, 20, 400, 1500]),
+            12 => doubts(rng, mock),
+            _ => {
+                let topic = &plan.topics[rng.below(plan.topics.len() as u64) as usize];
+                let partition = rng.below(topic.partitions as u64) as i32;
+                mock.with(|cluster| cluster.restore_producers(&topic.name, partition));
+                format!(
+                    "{}/{partition} remembers a batch of each producer",
+                    topic.name
+                )
+            }
         },
     }
+}
+
+/// Some of the next Produce requests are in doubt although written, others answered well.
+pub fn doubts(rng: &Rng, mock: &MockHandle) -> String {
+    let pattern: Vec<bool> = (0..2 + rng.below(10)).map(|_| one_in(rng, 3)).collect();
+    for in_doubt in &pattern {
+        let fault = Fault::on(ApiKey::Produce);
+        mock.inject(match in_doubt {
+            true => fault.error_after_work(ErrorCode::REQUEST_TIMED_OUT),
+            false => fault,
+        });
+    }
+    format!("in doubt: {pattern:?}")
 }
 
 fn inject(mock: &MockHandle, fault: Fault) -> String {

@@ -5,6 +5,7 @@
 mod batches;
 mod cluster;
 mod coordinator;
+mod doubt;
 mod faults;
 mod model;
 mod plan;

@@ -17,6 +17,7 @@ use kprod::protocol::ApiKey;
 use kprod::sys::Rng;
 use tokio::time::{Instant, sleep};
 
+use super::faults;
 use super::plan::{millis, one_in, pick};
 use super::stage::{NOW, in_batch, next_offset};
 
@@ -74,6 +75,8 @@ struct World {
     offsets: BTreeMap<usize, i64>,
     fates: Vec<Fate>,
     reported: BTreeSet<u64>,
+    /// The newest report of a single record, by partition.
+    newest: BTreeMap<i32, u64>,
     results: BTreeMap<u64, Report>,
     storm: bool,
     trace: Vec<String>,
@@ -147,6 +150,7 @@ impl World {
             offsets: BTreeMap::new(),
             fates: Vec::new(),
             reported: BTreeSet::new(),
+            newest: BTreeMap::new(),
             results: BTreeMap::new(),
             trace: Vec::new(),
             began: Instant::now(),
@@ -351,7 +355,7 @@ impl World {
 
     fn strike(&mut self) {
         let broker = 1 + self.rng.below(BROKERS as u64) as i32;
-        let said = match self.rng.below(12) {
+        let said = match self.rng.below(14) {
             0..=3 => {
                 let fault = self.step_fault();
                 let said = format!("{fault:?}");
@@ -395,6 +399,13 @@ impl World {
             10 if one_in(&self.rng, 6) => {
                 self.mock.with(|cluster| cluster.time_out_transaction("me"));
                 "the transaction timed out".into()
+            }
+            11 => faults::doubts(&self.rng, &self.mock),
+            12 => {
+                let partition = self.rng.below(PARTITIONS as u64) as i32;
+                self.mock
+                    .with(|cluster| cluster.restore_producers("t", partition));
+                format!("t/{partition} remembers a batch of each producer")
             }
             _ => {
                 self.heal();
@@ -466,6 +477,10 @@ impl World {
                     ));
                     assert!(self.reported.insert(report.tag), "twice: {report:?}");
                     assert_ne!(report.error, ErrorCode::INTERNAL);
+                    if report.tag < CALL {
+                        let before = self.newest.insert(report.partition, report.tag);
+                        assert!(before < Some(report.tag), "{report:?} behind {before:?}");
+                    }
                 }
                 ReportKind::Operation if report.tag > OFFER => {
                     self.say(format_args!(

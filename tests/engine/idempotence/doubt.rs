@@ -152,6 +152,51 @@ fn a_purge_of_what_is_in_flight_ends_the_sequence_and_nothing_is_there_twice() {
     assert_eq!(epochs(bed.mock(), 0), [0, 1]);
 }
 
+/// With the one that would show whether another is in the log, that one is purged too.
+#[test]
+fn a_purge_of_what_is_in_flight_takes_what_waits_to_be_judged_by_it() {
+    let bed = bed(1, &[("retry.backoff.ms", "1")]);
+    deliver(&bed, 0..2);
+    bed.mock().inject(
+        Fault::on(ApiKey::Produce)
+            .kind(FaultKind::Swallow(When::AfterWork))
+            .times(3),
+    );
+    for tag in 2..5 {
+        bed.send("t", tag);
+    }
+    until("they are written", || bed.log("t").len() == 5);
+    bed.mock().with(|cluster| cluster.restore_producers("t", 0));
+    let before = produced(bed.mock()).len();
+    bed.mock().inject(Fault::on(ApiKey::Produce));
+    bed.mock().inject(
+        Fault::on(ApiKey::Produce)
+            .kind(FaultKind::Swallow(When::AfterWork))
+            .forever(),
+    );
+    bed.mock().disconnect(1);
+    until("the second is asked for", || {
+        produced(bed.mock()).len() == before + 2
+    });
+    let in_flight = Purge {
+        queued: false,
+        in_flight: true,
+    };
+    bed.producer.purge(in_flight).unwrap();
+    for (tag, report) in (2..4).zip(bed.reports(2)) {
+        assert_eq!(
+            (report.tag, report.error),
+            (tag, ErrorCode::PURGED_IN_FLIGHT)
+        );
+        assert_eq!(report.persistence(), Persistence::Possibly);
+    }
+    bed.mock().clear_faults();
+    bed.mock().disconnect(1);
+    ok(&bed.report());
+    deliver(&bed, 5..8);
+    assert_eq!(bed.log("t"), (0..8).collect::<Vec<_>>());
+}
+
 /// A refused record alone costs no epoch: its place is free again.
 #[test]
 fn a_record_that_is_refused_for_good_gives_its_place_back() {
