@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require 'stringio'
 require 'test/unit'
 require 'kprod'
 require_relative 'scheduler'
@@ -34,6 +35,30 @@ class TestFibers < Test::Unit::TestCase
     end
     assert_equal [:sent, :other], seen.first(2)
     assert_equal [0, :flushed], (seen.last(2).sort_by(&:to_s))
+  end
+
+  # Such as one whose thread has ended meanwhile.
+  class Broken < Scheduler
+    def unblock(*)
+      super
+      raise IOError, 'mine'
+    end
+  end
+
+  def test_a_scheduler_that_fails_stops_nothing
+    kept = $stderr
+    $stderr = StringIO.new
+    Kprod::Producer.open(MOCK) do |producer|
+      thread = Thread.new do
+        Fiber.set_scheduler(Broken.new)
+        Fiber.schedule { producer.send('t', 'x', partition: 0).value }
+      end
+      assert thread.join(60), 'the fiber did not end'
+      assert_equal 1, producer.send('t', 'x', partition: 0).value(20).offset
+    end
+    assert_match(/a Fiber scheduler raised/, $stderr.string)
+  ensure
+    $stderr = kept
   end
 
   def test_other_fibers_run_while_one_waits_for_room

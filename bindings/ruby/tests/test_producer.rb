@@ -1,12 +1,9 @@
 # frozen_string_literal: true
 
-require 'test/unit'
-require 'kprod'
+require_relative 'support'
 
 class TestProducer < Test::Unit::TestCase
-  MOCK = { 'test.mock.num.brokers' => 1, 'max.block.ms' => 20_000 }.freeze
-
-  def with(properties = {}, &block) = Kprod::Producer.open(MOCK.merge(properties), &block)
+  include Support
 
   def test_send_and_wait
     with do |producer|

@@ -1,6 +1,14 @@
 # frozen_string_literal: true
 
 module Kprod
+  # Tells what the user's code raised in the producer's thread, which goes on also when it cannot be told.
+  # @api private
+  def self.complain(what, error)
+    warn "kprod: #{what} raised #{error.full_message}"
+  rescue Exception # rubocop:disable Lint/RescueException
+    nil
+  end
+
   # What the library refused or could not do.
   class Error < StandardError
     # @return [Integer] the code, one of KPROD_ERR_* of kprod.h
@@ -53,6 +61,8 @@ module Kprod
   class ClosedError < Error; end
   # The producer was made before a fork: make a new one in the child.
   class ForkedError < Error; end
+  # A callback called what would wait for the producer's own thread, in which it runs.
+  class InCallbackError < Error; end
   # The call does not fit the state of the producer, its transaction or the batch.
   class IllegalStateError < Error; end
   # The call's time has passed.
@@ -66,8 +76,8 @@ module Kprod
 
   class Error
     CLASSES = { -102 => ConfigError, -103 => ConfigError, -105 => ClosedError, -106 => ForkedError,
-                -108 => IllegalStateError, -109 => TimedOutError, -110 => QueueFullError,
-                -111 => QueueFullError, -116 => CancelledError, -132 => AbortedError }.freeze
+                -107 => InCallbackError, -108 => IllegalStateError, -109 => TimedOutError,
+                -110 => QueueFullError, -111 => QueueFullError, -116 => CancelledError, -132 => AbortedError }.freeze
     private_constant :CLASSES
   end
 end

@@ -4,7 +4,9 @@ module Kprod
   # Where a record or batch is in the log.
   Metadata = Struct.new(:topic, :partition, :offset, :timestamp, :count)
 
-  # The outcome of a send, once there is one. Its waits let other threads run and, under a Fiber scheduler, other fibers.
+  # The outcome of a send, once there is one. Its waits let other threads run and, under a Fiber scheduler, fibers.
+  # Where there is none yet, neither can a callback wait for it ({InCallbackError}) nor a child of the process that sent
+  # ({ForkedError}).
   class Future
     # @api private
     attr_reader :callback, :outcome
@@ -51,9 +53,9 @@ module Kprod
     def tell
       outcome = @outcome
       outcome.is_a?(Error) ? @callback.call(nil, outcome) : @callback.call(outcome, nil)
-    rescue StandardError => e
+    rescue Exception => e # rubocop:disable Lint/RescueException
       # A callback's own failure must not end the reports of others.
-      warn "kprod: a callback raised #{e.full_message}"
+      Kprod.complain('a callback', e)
     end
   end
 end

@@ -3,18 +3,23 @@
 module Kprod
   # Records on their way into the library, and the futures of what it owes a report for. Records are gathered in a pack,
   # which goes to the library when it is full, when someone waits, or when the producer's thread has nothing else to do.
-  # One lock guards all of this.
+  # One lock guards all of this. What Thread#raise, Timeout or Thread#kill must not cut in two is `whole`, where nothing
+  # waits.
   # @api private
   class Outgoing
     QUEUE_FULL = -110
     REPORT_QUEUE_FULL = -111
     CLOSED = -105
+    FORKED = -106
+    IN_CALLBACK = -107
     CANCELLED = -116
-    private_constant :QUEUE_FULL, :REPORT_QUEUE_FULL, :CLOSED, :CANCELLED
+    NOTHING = { Object => :never }.freeze
+    private_constant :QUEUE_FULL, :REPORT_QUEUE_FULL, :CLOSED, :FORKED, :IN_CALLBACK, :CANCELLED, :NOTHING
 
     # @param max_block [Float] how long records wait for room, in seconds
     def initialize(handle, max_block)
       @handle = handle
+      @process = Process.pid
       @max_block = max_block
       @mutex = Mutex.new
       # Signalled when the pack has gone, and at the end.
@@ -27,9 +32,32 @@ module Kprod
       @waiting = {}.compare_by_identity
       # Futures and errors of what was refused, for the producer's thread.
       @refused = []
+      # Of the producer's thread: futures whose callbacks are to run, and futures with outcomes that are to be known
+      # then, for who waits for a flush expects all callbacks to have run. Where a callback ends the thread, another goes
+      # on.
+      @called = []
+      @last = []
+      @thread = nil
       # Whether the producer's thread waits for reports, or is about to.
       @idle = false
       @ended = false
+    end
+
+    # Whether this is the producer's thread, which runs callbacks and must not wait for what it alone can bring.
+    def callback? = Thread.current.equal?(@thread)
+
+    # For the producer's thread, when it begins.
+    def serve = @thread = Thread.current
+
+    # @raise [InCallbackError]
+    def check_wait
+      raise Error.of(IN_CALLBACK) if callback?
+    end
+
+    # In a child of the process that made the producer only the thread that forked is alive.
+    # @raise [ForkedError]
+    def check_process
+      raise Error.of(FORKED) unless @process == Process.pid
     end
 
     # Gathers a record; if it may, waits for room.
@@ -37,29 +65,22 @@ module Kprod
     def add(topic, value, key, headers, partition, timestamp, callback, wait)
       future = Future.new(self, callback)
       @mutex.synchronize do
-        await_room(wait) if @full || @ended
-        tag = (@last_tag += 1)
-        @pack.add(tag, topic, value, key, headers, partition, timestamp, future)
-        @owed[tag] = future
-        if @pack.full? then pass
-        elsif @idle then interrupt
-        end
+        await_room(wait && !callback?) if @full || @ended
+        # First, so that an interrupted send leaves no record behind that nobody looks after.
+        interrupt if @idle
+        @pack.add(@last_tag += 1, topic, value, key, headers, partition, timestamp, future)
+        pass if @pack.full?
       end
       future
     end
 
     # A future, whose tag the block gives to the library; if wanted, once that has all that was sent before.
-    def expect(callback: nil, after_sends: false)
-      future = Future.new(self, callback)
+    def expect(after_sends: false)
+      check_wait
+      future = Future.new(self, nil)
       @mutex.synchronize do
         await_gone if after_sends
-        raise Error.of(CLOSED) if @ended
-
-        tag = (@last_tag += 1)
-        code = yield tag
-        raise Error.of(code) unless code.zero?
-
-        @owed[tag] = future
+        whole { start(future) { |tag| yield tag } }
       end
       future
     end
@@ -67,9 +88,15 @@ module Kprod
     # The outcome of a batch, and the answer whether it was accepted; the block gives the tags of both to the library.
     def expect_two(callback)
       outcome = Future.new(self, callback)
-      tag = @mutex.synchronize { (@last_tag += 1).tap { |fresh| @owed[fresh] = outcome } }
+      tag = nil
+      accepted = expect(after_sends: true) do |accepted_tag|
+        tag = (@last_tag += 1)
+        code = yield tag, accepted_tag
+        @owed[tag] = outcome if code.zero?
+        code
+      end
       begin
-        expect(after_sends: true) { |accepted| yield tag, accepted }.value
+        accepted.value
       rescue Error
         @mutex.synchronize { @owed.delete(tag) }
         raise
@@ -79,6 +106,7 @@ module Kprod
 
     # Waits for the future's outcome; the timeout is in seconds.
     def await(future, timeout)
+      check_process
       limit = timeout && (now + timeout)
       @mutex.synchronize do
         pass
@@ -86,6 +114,7 @@ module Kprod
           left = limit && (limit - now)
           break if left && left <= 0
 
+          check_wait
           (@waiting[future] ||= ConditionVariable.new).wait(@mutex, left)
         end
       end
@@ -94,19 +123,23 @@ module Kprod
 
     # Takes a record back that the library has not got.
     def cancel(future)
-      @mutex.synchronize do
-        tag = @pack.delete(future)
-        return false if tag.nil?
+      return false if future.done?
 
-        refuse(tag, future, CANCELLED)
-        have_room if @pack.empty?
+      check_process
+      @mutex.synchronize do
+        whole do
+          next false unless @pack.delete(future)
+
+          refuse(future, CANCELLED)
+          have_room if @pack.empty?
+          true
+        end
       end
-      true
     end
 
     # Refuses what the library has not got.
     def fail(code)
-      @mutex.synchronize { refuse_pack(code) }
+      @mutex.synchronize { whole { refuse_pack(code) } }
     end
 
     # For the producer's thread, before it waits for reports.
@@ -115,7 +148,7 @@ module Kprod
       @mutex.synchronize do
         pass
         refuse_pack(@full) if @full && @full_until <= now
-        return 0 unless @refused.empty?
+        return 0 unless @refused.empty? && @called.empty? && @last.empty?
 
         @idle = true
         @full ? ((@full_until - now) * 1000).ceil.clamp(1, 1_000_000_000) : -1
@@ -123,26 +156,28 @@ module Kprod
     end
 
     # For the producer's thread: settles what was refused, and what the block is given to settle: the futures that are
-    # owed a report by their tags, an array for {#finish}, and an array of futures with outcomes that are to be known
-    # last, for who waits for a flush expects all callbacks to have run.
+    # owed a report by their tags, and an array of futures with outcomes, to be known when the callbacks have run.
     def settle
-      called = []
-      last = []
       @mutex.synchronize do
         @idle = false
-        @refused.each { |future, error| finish(future, error, called) }
+        @refused.each { |future, error| finish(future, error) }
         @refused.clear
-        yield @owed, called, last if block_given?
+        yield @owed, @last if block_given?
       end
-      called.each(&:tell)
-      settle { |_, called_last| last.each { |future, outcome| finish(future, outcome, called_last) } } unless last.empty?
+      tell
+      return if @last.empty?
+
+      @mutex.synchronize do
+        @last.each { |future, outcome| finish(future, outcome) }
+        @last.clear
+      end
     end
 
     # Gives a future its outcome, within {#settle}'s block.
-    def finish(future, outcome, called)
+    def finish(future, outcome)
       future.outcome = outcome
-      @waiting.delete(future)&.broadcast unless @waiting.empty?
-      called << future if future.callback
+      wake(future) unless @waiting.empty?
+      @called << future if future.callback
     end
 
     # For the producer's thread: reports were taken, and the library may say that it has room.
@@ -172,19 +207,50 @@ module Kprod
 
     def now = Process.clock_gettime(Process::CLOCK_MONOTONIC)
 
+    def whole(&block) = Thread.handle_interrupt(NOTHING, &block)
+
+    # In this order: who is interrupted in between does it again.
     def interrupt
-      @idle = false
       Library.kprod_poll_interrupt(@handle)
+      @idle = false
+    end
+
+    def tell
+      while (future = @called.shift)
+        future.tell
+      end
+    end
+
+    def wake(future)
+      @waiting.delete(future)&.broadcast
+    rescue StandardError => e
+      # Others wait too.
+      Kprod.complain('a Fiber scheduler', e)
+    end
+
+    # Gives the block a tag for the library.
+    def start(future)
+      raise Error.of(CLOSED) if @ended
+
+      tag = (@last_tag += 1)
+      code = yield tag
+      raise Error.of(code) unless code.zero?
+
+      @owed[tag] = future
     end
 
     # Hands over the pack, unless the library was full and has not said that it is not any more.
     def pass
+      whole { hand_over } unless @full || @pack.empty?
+    end
+
+    def hand_over
       until @full || @pack.empty?
-        refused, code = @pack.hand_over(@handle)
+        refused, code = @pack.hand_over(@handle, @owed)
         case refused
         when nil then break
         when :all then return refuse_pack(code)
-        else [QUEUE_FULL, REPORT_QUEUE_FULL].include?(code) ? have_no_room(code) : refuse(*@pack.shift_one, code)
+        else [QUEUE_FULL, REPORT_QUEUE_FULL].include?(code) ? have_no_room(code) : refuse(@pack.shift_one, code)
         end
       end
     end
@@ -222,12 +288,11 @@ module Kprod
     end
 
     def refuse_pack(code)
-      refuse(*@pack.shift_one, code) until @pack.empty?
+      refuse(@pack.shift_one, code) until @pack.empty?
       have_room
     end
 
-    def refuse(tag, future, code)
-      @owed.delete(tag)
+    def refuse(future, code)
       @refused << [future, Error.of(code, record: true)]
       interrupt if @idle
     end

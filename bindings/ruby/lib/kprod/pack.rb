@@ -3,6 +3,9 @@
 module Kprod
   # Records as kprod_send_packed takes them: their bytes in one string, and a descriptor of six 64-bit words for each:
   # tag, timestamp, topic and partition, offset and key's length, value's and headers' lengths, number of headers.
+  #
+  # A record is in it once its future is: what was added of one before an error or another thread's Thread#raise came is
+  # taken back by the next.
   # @api private
   class Pack
     CAPACITY = 512
@@ -12,62 +15,62 @@ module Kprod
     LOW = 0xffffffff
     # For the upper half of a word. Shifting a negative number by 32 bits would make objects of it.
     HIGH = 1 << 32
-    # No record of this size is accepted by any library, and no sum of such sizes overflows.
+    # No content of this size is accepted by any library, and no sum of two such sizes overflows.
     MOST = 1 << 29
     TOO_LARGE = -113
-    private_constant :CAPACITY, :ROOM, :WORDS, :NONE, :LOW, :HIGH, :MOST, :TOO_LARGE
-
-    attr_reader :count
+    NO_HEADERS = [0, 0].freeze
+    private_constant :CAPACITY, :ROOM, :WORDS, :NONE, :LOW, :HIGH, :MOST, :TOO_LARGE, :NO_HEADERS
 
     def initialize
       @words = []
       @futures = []
       @bytes = String.new(capacity: ROOM, encoding: Encoding::BINARY)
+      # Of the records' bytes.
+      @used = 0
       @why = FFI::MemoryPointer.new(:int32)
-      @count = 0
     end
 
-    def empty? = @count.zero?
-    def full? = @count >= CAPACITY || @bytes.bytesize >= ROOM
+    def empty? = @futures.empty?
+    def full? = @futures.length >= CAPACITY || @used >= ROOM
 
     # Copies a record.
     def add(tag, topic, value, key, headers, partition, timestamp, future)
-      offset = @bytes.bytesize
+      trim
+      offset = @used
       key = put(key)
       value = put(value)
-      named = headers.nil? ? 0 : put_headers(headers)
+      named, number = headers.nil? ? NO_HEADERS : put_headers(headers)
       @words.push(tag, timestamp, topic + (partition * HIGH), offset + (key * HIGH), (value & LOW) + (named * HIGH),
-                  named.zero? ? 0 : headers.size)
+                  number)
+      @used = @bytes.bytesize
       @futures.push(future)
-      @count += 1
     end
 
-    # Hands over what there is. Gives nil when nothing is left; else whether all or only the first of what is left was
-    # refused, and the code.
-    def hand_over(producer)
-      accepted = Library.kprod_send_packed(producer, @bytes, @bytes.bytesize, @words.pack('q*'), @count, @why)
+    # Hands over what there is; the futures of what was accepted are owed an outcome. Gives nil when nothing is left;
+    # else whether all or only the first of what is left was refused, and the code.
+    def hand_over(producer, owed)
+      trim
+      accepted = Library.kprod_send_packed(producer, @bytes, @used, @words.pack('q*'), @futures.length, @why)
       return [:all, accepted] if accepted.negative?
 
+      accepted.times { |place| owed[@words[place * WORDS]] = @futures[place] }
       shift(accepted)
       empty? ? nil : [:first, @why.read_int32]
     end
 
-    # Takes the first record out, gives its tag and future.
-    def shift_one
-      tag = @words.first
-      future = @futures.first
-      shift(1)
-      [tag, future]
-    end
+    # Takes the first record out, gives its future.
+    def shift_one = @futures.first.tap { shift(1) }
 
-    # Takes the future's record out, gives its tag; nil: it is not here.
+    # Takes the future's record out; false: it is not here.
     def delete(future)
       place = @futures.index { |other| other.equal?(future) }
-      return nil if place.nil?
+      return false if place.nil?
 
+      trim
       @futures.delete_at(place)
-      @count -= 1
-      @words.slice!(place * WORDS, WORDS).first.tap { clear if @count.zero? }
+      @words.slice!(place * WORDS, WORDS)
+      clear if empty?
+      true
     end
 
     private
@@ -75,15 +78,21 @@ module Kprod
     def shift(count)
       @words.shift(count * WORDS)
       @futures.shift(count)
-      @count -= count
-      clear if @count.zero?
+      clear if empty?
+    end
+
+    # Takes back what belongs to no record.
+    def trim
+      @bytes.slice!(@used..) if @bytes.bytesize > @used
+      length = @futures.length * WORDS
+      @words.slice!(length..) if @words.length > length
     end
 
     def clear
       @words.clear
       @futures.clear
       @bytes.bytesize > 4 * ROOM ? @bytes = String.new(capacity: ROOM, encoding: Encoding::BINARY) : @bytes.clear
-      @count = 0
+      @used = 0
     end
 
     def put(content)
@@ -100,14 +109,18 @@ module Kprod
       content.encoding.equal?(Encoding::BINARY) ? content : content.b
     end
 
-    # For each its key's length, key, value's length and value; gives the length of all.
+    # For each its key's length, key, value's length and value; gives the length of all, and their number.
     def put_headers(headers)
       before = @bytes.bytesize
+      number = 0
       headers.each do |name, content|
         put_counted(name.to_s)
         put_counted(content)
+        raise Error.of(TOO_LARGE) if @bytes.bytesize - before > MOST
+
+        number += 1
       end
-      @bytes.bytesize - before
+      [@bytes.bytesize - before, number]
     end
 
     def put_counted(content)

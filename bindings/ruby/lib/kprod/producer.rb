@@ -5,31 +5,31 @@ module Kprod
   # it, it raises {ForkedError}.
   class Producer
     UNASSIGNED = -1
-    NOW = -1
     CLOSED = -105
-    FORKED = -106
-    ABORTED = -132
-    private_constant :UNASSIGNED, :NOW, :CLOSED, :FORKED, :ABORTED
+    private_constant :UNASSIGNED, :CLOSED
 
     # @param properties [Hash] the library's properties by name, as docs/configuration.md lists them
     def initialize(properties)
-      @process = Process.pid
       @handle, max_block = create(properties)
       @outgoing = Outgoing.new(@handle, max_block)
+      @transactions = Transactions.new(@handle, @outgoing)
       @mutex = Mutex.new
       @topics = {}
       @names = {}
       @closing = false
+      # The call that ends it in the library.
+      @closed = nil
       @poller = Reports.new(@handle, @outgoing, @names).start
     end
 
-    # Makes a producer and closes it after the block.
+    # Makes a producer and closes it after the block. A child that the block forks may leave it too.
     def self.open(properties)
+      process = Process.pid
       producer = new(properties)
       begin
         yield producer
       ensure
-        producer.close
+        producer.close if process == Process.pid
       end
     end
 
@@ -43,13 +43,14 @@ module Kprod
     # @return [Future] its outcome, also when the library refuses it
     # @raise [QueueFullError] there is no room, and it will not be sent
     def send(topic, value, key: nil, headers: nil, partition: nil, timestamp: nil, &callback)
-      @outgoing.add(handle_of(topic), value, key, headers, place(partition), milliseconds(timestamp), callback,
-                    Thread.current != @poller)
+      @outgoing.add(handle_of(topic), value, key, headers, place(partition), Described.milliseconds(timestamp),
+                    callback, true)
     end
 
     # As {#send}, but never waits: {QueueFullError} when there is no room.
     def try_send(topic, value, key: nil, headers: nil, partition: nil, timestamp: nil, &callback)
-      @outgoing.add(handle_of(topic), value, key, headers, place(partition), milliseconds(timestamp), callback, false)
+      @outgoing.add(handle_of(topic), value, key, headers, place(partition), Described.milliseconds(timestamp),
+                    callback, false)
     end
 
     # @return [Integer] the number of the topic's partitions
@@ -76,53 +77,47 @@ module Kprod
       end
     end
 
-    def begin_transaction = operation(:kprod_begin_transaction_async)
-    def commit_transaction = operation(:kprod_commit_transaction_async, after_sends: true)
+    # A transactional call that was interrupted, by Timeout or Thread#raise, or raised {TimedOutError}, goes on: the
+    # same call again has its result.
+    def begin_transaction
+      check_open
+      @transactions.begin
+    end
 
+    # See {#begin_transaction}.
+    def commit_transaction
+      check_open
+      @transactions.commit
+    end
+
+    # See {#begin_transaction}.
     def abort_transaction
       check_open
-      @outgoing.fail(ABORTED)
-      operation(:kprod_abort_transaction_async)
+      @transactions.abort
     end
 
-    # Runs the block in a transaction: commits it, or aborts it when the block raises or the commit is refused.
-    def transaction
-      begin_transaction
-      begin
-        result = yield self
-        commit_transaction
-        result
-      rescue Exception => e # rubocop:disable Lint/RescueException
-        # A commit that has only taken its time goes on and cannot be aborted; after a fatal error nothing can.
-        abort_transaction unless e.is_a?(Error) && (e.fatal? || e.is_a?(TimedOutError))
-        raise
-      end
+    # Runs the block in a transaction: commits it at the block's end, or aborts it when the block raises, is left by
+    # break, return or throw, or the commit is refused. A commit that raises {TimedOutError} goes on:
+    # {#commit_transaction} has its result.
+    def transaction(&block)
+      check_open
+      @transactions.run(self, &block)
     end
 
-    # Makes a consumer group's offsets part of the transaction.
+    # Makes a consumer group's offsets part of the transaction. See {#begin_transaction}.
     # @param offsets [Hash{Array(String, Integer) => Integer}] the next offset to consume by topic and partition
     def send_offsets_to_transaction(offsets, group)
-      described = FFI::MemoryPointer.new(64, [offsets.size, 1].max)
-      kept = offsets.each_with_index.map do |((topic, partition), offset), place|
-        name = FFI::MemoryPointer.from_string(topic)
-        (described + (place * 64)).put_pointer(0, name).put_int64(8, topic.bytesize).put_int64(16, offset)
-                                  .put_int64(32, -1).put_int32(40, partition).put_int32(44, -1)
-        name
-      end
-      member = FFI::MemoryPointer.new(80)
-      kept << (name = FFI::MemoryPointer.from_string(group))
-      member.put_pointer(0, name).put_int64(8, group.bytesize).put_int64(40, -1).put_int32(48, -1)
-      operation(:kprod_send_offsets_to_transaction_async, described, offsets.size, member)
-      kept.clear
-      nil
+      check_open
+      @transactions.send_offsets(offsets, group)
     end
 
     # Waits for the outcomes of all that was sent, and ends the producer. Again does nothing.
     def close
-      check_process
-      first = @mutex.synchronize { @closing ? false : (@closing = true) }
-      @outgoing.expect(after_sends: true) { |tag| Library.kprod_close_async(@handle, tag) }.wait if first
-      @poller.join unless Thread.current == @poller
+      @outgoing.check_process
+      @outgoing.check_wait
+      @closing = true
+      @mutex.synchronize { @closed ||= end_after_sends if @poller.alive? }
+      @poller.join
       nil
     end
 
@@ -146,6 +141,12 @@ module Kprod
       Library.kprod_config_free(config)
     end
 
+    def end_after_sends
+      @outgoing.expect(after_sends: true) { |tag| Library.kprod_close_async(@handle, tag) }
+    rescue ClosedError
+      nil
+    end
+
     def operation(call, *arguments, after_sends: false)
       check_open
       @outgoing.expect(after_sends: after_sends) { |tag| Library.public_send(call, @handle, *arguments, tag) }.value
@@ -157,8 +158,6 @@ module Kprod
 
       raise ArgumentError, 'a partition must be an Integer from 0'
     end
-
-    def milliseconds(timestamp) = timestamp.nil? ? NOW : Described.milliseconds(timestamp)
 
     def handle_of(topic)
       check_open
@@ -175,13 +174,8 @@ module Kprod
     def check_open
       return if @poller.alive? && !@closing
 
-      check_process
+      @outgoing.check_process
       raise Error.of(CLOSED)
-    end
-
-    # In a child of the process that made the producer only the thread that forked is alive.
-    def check_process
-      raise Error.of(FORKED) unless @process == Process.pid
     end
   end
 end

@@ -5,6 +5,9 @@ module Kprod
   # @api private
   module Described
     NONE = -1
+    # More milliseconds than any clock shows, and few enough for 64 bits.
+    TIMES = (-(1 << 62)..(1 << 62)).freeze
+    private_constant :TIMES
 
     # Gives the block a batch's record as a struct that lives as long as the block runs.
     def self.record(key:, value:, headers:, timestamp:)
@@ -44,12 +47,12 @@ module Kprod
     end
 
     def self.milliseconds(timestamp)
-      case timestamp
-      when nil then NONE
-      when Time then (timestamp.to_r * 1000).floor
-      when -(1 << 62)..(1 << 62) then timestamp.to_i
-      else raise ArgumentError, 'a timestamp must be a Time or milliseconds'
-      end
+      return NONE if timestamp.nil?
+
+      timestamp = (timestamp.to_r * 1000).floor if timestamp.is_a?(Time)
+      return timestamp.to_i if TIMES === timestamp
+
+      raise ArgumentError, 'a timestamp must be a Time or milliseconds'
     end
   end
 end

@@ -12,9 +12,10 @@ module Kprod
     OPERATION = 3
     WRITABLE = 5
     CLOSED = -105
+    INTERNAL = -100
     # What has a thread.
     LIVE = {}.compare_by_identity
-    private_constant :CLOSED, :LIVE, :CHUNK, :WORDS, :LOW, :DELIVERED, :OPERATION, :WRITABLE
+    private_constant :CLOSED, :INTERNAL, :LIVE, :CHUNK, :WORDS, :LOW, :DELIVERED, :OPERATION, :WRITABLE
 
     # @param names [Hash] the topics' names by their handles
     def initialize(handle, outgoing, names)
@@ -22,16 +23,17 @@ module Kprod
       @outgoing = outgoing
       @names = names
       @entries = FFI::MemoryPointer.new(Library::DELIVERY_SIZE, CHUNK)
-      @stopped = false
+      @stopped = @destroyed = @over = false
+      # Of the end.
+      @code = nil
     end
 
     # Starts the thread. It would wait in the library when the process is to end, and nothing else can end that.
     def start
       at_exit { LIVE.keys.each(&:stop) } if LIVE.empty?
       LIVE[self] = true
-      thread = Thread.new { run }
-      thread.name = 'kprod'
-      thread
+      go_on
+      self
     end
 
     # Ends the thread without another report.
@@ -40,13 +42,45 @@ module Kprod
       Library.kprod_poll_interrupt(@handle)
     end
 
+    def alive? = @thread.alive?
+
+    # Waits for the end.
+    def join
+      until @over
+        thread = @thread
+        thread.join
+        return if thread.equal?(@thread)
+      end
+    end
+
     private
 
+    def go_on
+      @thread = Thread.new { run }
+      @thread.name = 'kprod'
+    end
+
     def run
-      code = take_all
+      @outgoing.serve
+      @code ||= take_all
+      finish
+    rescue Exception # rubocop:disable Lint/RescueException
+      # No callback's, which are told: without this thread there is no producer.
+      @code ||= INTERNAL
+      raise
+    ensure
+      # A callback may end the thread that it runs in.
+      go_on unless @over || @stopped
+    end
+
+    def finish
       LIVE.delete(self)
-      Library.kprod_destroy(@handle) unless @stopped
-      @outgoing.end_with(code)
+      unless @stopped || @destroyed
+        @destroyed = true
+        Library.kprod_destroy(@handle)
+      end
+      @outgoing.end_with(@code)
+      @over = true
     end
 
     # Waits only when there is nothing to take: each wait gives the interpreter's lock away. Gives the code of the end.
@@ -74,13 +108,13 @@ module Kprod
       words = @entries.read_bytes(count * Library::DELIVERY_SIZE).unpack('q*')
       writable = false
       details = nil
-      @outgoing.settle do |owed, called, last|
+      @outgoing.settle do |owed, last|
         at = 0
         while at < words.length
           if (future = owed.delete(words[at + 1]))
             outcome = words[at] == DELIVERED ? metadata(words, at) : other(words, at, details ||= {})
             if words[at] & LOW == OPERATION then last << [future, outcome]
-            else @outgoing.finish(future, outcome, called)
+            else @outgoing.finish(future, outcome)
             end
           elsif words[at] & LOW == WRITABLE
             writable = true
