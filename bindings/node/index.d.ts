@@ -4,7 +4,7 @@ export interface Message {
   topic: string;
   key?: Bytes;
   value?: Bytes;
-  headers?: Record<string, Bytes> | Array<[string, Bytes]>;
+  headers?: Record<string, Bytes> | Iterable<[string, Bytes]>;
   partition?: number;
   /** Milliseconds since the epoch. */
   timestamp?: number;
@@ -76,6 +76,10 @@ export class Producer {
   commitTransaction(): Promise<void>;
   abortTransaction(): Promise<void>;
   sendOffsetsToTransaction(offsets: Offset[], group: string | GroupMetadata): Promise<void>;
+  /**
+   * Aborts whatever the body throws. When only the commit's time has passed (TIMED_OUT), it goes on, and
+   * commitTransaction() has its result.
+   */
   transaction<T>(body: (producer: Producer) => Promise<T> | T): Promise<T>;
   close(): Promise<void>;
 }

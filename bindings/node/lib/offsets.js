@@ -6,6 +6,12 @@ const { refused } = require('./errors');
 
 const OFFSET = 64;
 const GROUP = 80;
+const MOST = 0x7fffffff;
+
+function whole(value, least, most, what) {
+  if (Number.isSafeInteger(value) && value >= least && value <= most) return value;
+  throw refused(c.INVALID_ARG, `${what} must be a whole number from ${least}`);
+}
 
 /** The structs, and the strings that they point to. */
 function describe(offsets, group) {
@@ -28,17 +34,17 @@ function describe(offsets, group) {
   offsets.forEach(({ topic, partition, offset, metadata, leaderEpoch = -1 }, place) => {
     const at = place * OFFSET;
     string(view, at, topic);
-    put64(view, at + 16, offset);
+    put64(view, at + 16, whole(offset, 0, Number.MAX_SAFE_INTEGER, 'offset'));
     string(view, at + 24, metadata);
-    view.setInt32(at + 40, partition, true);
-    view.setInt32(at + 44, leaderEpoch, true);
+    view.setInt32(at + 40, whole(partition, 0, MOST, 'partition'), true);
+    view.setInt32(at + 44, whole(leaderEpoch, -1, MOST, 'leaderEpoch'), true);
   });
   const member = Buffer.alloc(GROUP);
   const memberView = viewOf(member);
   string(memberView, 0, groupId);
   string(memberView, 16, memberId);
   string(memberView, 32, groupInstanceId);
-  memberView.setInt32(48, generationId, true);
+  memberView.setInt32(48, whole(generationId, -1, MOST, 'generationId'), true);
   return { records, count: offsets.length, member, kept };
 }
 

@@ -47,13 +47,22 @@ class Outgoing {
   /** A record's promise. Until the library has taken the record, the signal takes it back. */
   add(topic, key, value, pairs, partition, timestamp, signal) {
     const size = Pack.size(key, value, pairs);
-    if (signal && signal.aborted) return Promise.reject(signal.reason);
+    if (signal !== null && signal.aborted) return Promise.reject(signal.reason);
     let pack = this._open;
     if (!pack.fits(size)) pack = this._next(size);
     const promise = new Promise(executor);
     const tag = this._owed.add(resolveLast, rejectLast);
-    pack.add(key, value, pairs, partition, timestamp, topic, tag);
-    if (signal) pack.heed(signal, (reason) => this._owed.reject(tag, reason));
+    const { used } = pack;
+    try {
+      pack.write(key, value, pairs, partition, timestamp, topic, tag);
+      if (signal !== null) pack.heed(signal, (reason) => this._owed.reject(tag, reason));
+    } catch (error) {
+      // What a signal or a content does is the program's.
+      pack.used = used;
+      this._owed.remove(tag);
+      throw error;
+    }
+    pack.count++;
     if (this._full) this._wait(pack);
     else if (pack.filled) this.handOver();
     else if (!this._scheduled) {
@@ -76,6 +85,11 @@ class Outgoing {
     if (this._open.count > 0) this._close();
     this._packs.at(-1).after.push(start);
     return undefined;
+  }
+
+  /** What the function starts once the library has what was sent before. */
+  afterSends(start) {
+    return new Promise((resolve, reject) => this.after(() => start().then(resolve, reject)));
   }
 
   /** Refuses what the library has not got. */

@@ -57,8 +57,8 @@ class Pack {
     return size;
   }
 
-  /** Appends a record that fits; the content is copied. */
-  add(key, value, pairs, partition, timestamp, topic, tag) {
+  /** Writes the next record, which fits; the content is copied. It is in the pack once `count` has it. */
+  write(key, value, pairs, partition, timestamp, topic, tag) {
     const words = this._words;
     const at = this.count * WORDS;
     words[at] = tag;
@@ -75,7 +75,6 @@ class Pack {
     words[at + 9] = this.used - begin;
     words[at + 10] = pairs === null ? 0 : pairs.length;
     words[at + 11] = 0;
-    this.count++;
   }
 
   tagOf(place) {
@@ -95,17 +94,17 @@ class Pack {
     return end;
   }
 
-  /** Lets the signal take the last record back until it is settled; `dropped` is told. */
+  /** Lets the signal take the next record back until it is settled; `dropped` is told. */
   heed(signal, dropped) {
-    const place = this.count - 1;
+    const place = this.count;
     const onAbort = () => {
       this._dropped ??= new Set();
       this._dropped.add(place);
       dropped(signal.reason);
     };
+    signal.addEventListener('abort', onAbort, { once: true });
     this._signals ??= [];
     this._signals.push({ place, signal, onAbort });
-    signal.addEventListener('abort', onAbort, { once: true });
   }
 
   isDropped(place) {

@@ -4,8 +4,8 @@ const { refused } = require('./errors');
 const { Driver } = require('./driver');
 const { Outgoing } = require('./outgoing');
 const { Batch } = require('./batch');
-const { pairsOf, partitionOf, timestampOf } = require('./record');
-const { describe } = require('./offsets');
+const { pairsOf, partitionOf, timestampOf, signalOf } = require('./record');
+const { Transactions } = require('./transactions');
 
 /** So few promises that the garbage collector needs no long pauses for them, and enough for most networks. */
 const MARK = 16384;
@@ -14,6 +14,7 @@ const MARK = 16384;
 class Producer {
   #driver;
   #outgoing;
+  #transactions;
   #closing = null;
 
   /**
@@ -26,6 +27,7 @@ class Producer {
     }
     this.#driver = new Driver(properties);
     this.#outgoing = new Outgoing(this.#driver, highWaterMark);
+    this.#transactions = new Transactions(this.#driver, this.#outgoing);
   }
 
   /** Waits until the cluster answers, and makes a transactional.id known to it. */
@@ -40,7 +42,7 @@ class Producer {
       if (message === null || typeof message !== 'object') throw refused(c.INVALID_ARG, 'a message must be an object');
       const { topic, key, value, headers, partition, timestamp } = message;
       return this.#outgoing.add(this.#driver.topic(topic), key, value, pairsOf(headers), partitionOf(partition),
-        timestampOf(timestamp), options?.signal);
+        timestampOf(timestamp), signalOf(options?.signal));
     } catch (error) {
       return Promise.reject(error);
     }
@@ -58,7 +60,7 @@ class Producer {
   /** Waits until all that was sent before has an outcome. */
   async flush() {
     this.#checkOpen();
-    await this.#afterSends(() => this.#operation('flush_async'));
+    await this.#outgoing.afterSends(() => this.#operation('flush_async'));
   }
 
   createBatch() {
@@ -70,12 +72,13 @@ class Producer {
   async sendBatch(batch, topic, partition) {
     this.#checkOpen();
     const { library, owed } = this.#driver;
+    if (partitionOf(partition) < 0) throw refused(c.INVALID_ARG, 'a batch needs a partition');
     const handle = this.#driver.topic(topic);
     let tag;
     const outcome = new Promise((resolve, reject) => { tag = owed.add(resolve, reject); });
     outcome.catch(() => {});
     try {
-      await this.#afterSends(() => this.#driver.operation((producer, accepted) => library.send_batch_async(
+      await this.#outgoing.afterSends(() => this.#driver.operation((producer, accepted) => library.send_batch_async(
         producer, batch._alive(), handle, partition, tag, accepted)));
     } catch (error) {
       if (owed.has(tag)) owed.remove(tag);
@@ -84,39 +87,29 @@ class Producer {
     return outcome;
   }
 
-  async beginTransaction() {
-    await this.#operation('begin_transaction_async');
+  beginTransaction() {
+    return this.#transactions.begin();
   }
 
-  async commitTransaction() {
-    await this.#afterSends(() => this.#operation('commit_transaction_async'));
+  commitTransaction() {
+    return this.#transactions.commit();
   }
 
-  async abortTransaction() {
-    this.#outgoing.fail(c.ABORTED);
-    await this.#operation('abort_transaction_async');
+  abortTransaction() {
+    return this.#transactions.abort();
   }
 
   /** Makes a consumer group's offsets part of the transaction. */
-  async sendOffsetsToTransaction(offsets, group) {
-    const { records, count, member, kept } = describe(offsets, group);
-    const sent = this.#operation('send_offsets_to_transaction_async', records, count, member);
-    kept.length = 0;
-    await sent;
+  sendOffsetsToTransaction(offsets, group) {
+    return this.#transactions.sendOffsets(offsets, group);
   }
 
-  /** Runs the function in a transaction: commits it, or aborts it when the function throws or a commit is refused. */
-  async transaction(body) {
-    await this.beginTransaction();
-    try {
-      const result = await body(this);
-      await this.commitTransaction();
-      return result;
-    } catch (error) {
-      // A commit that has only taken its time goes on and cannot be aborted; after a fatal error nothing can.
-      if (error.code !== c.TIMED_OUT && !error.fatal) await this.abortTransaction();
-      throw error;
-    }
+  /**
+   * Runs the function in a transaction: commits it, or aborts it when the function throws or a commit is refused. A
+   * commit that ends with TIMED_OUT goes on: commitTransaction() has its result.
+   */
+  transaction(body) {
+    return this.#transactions.run(body, this);
   }
 
   /** Waits for the outcomes of all that was sent, and ends the producer. Again gives the same promise. */
@@ -131,17 +124,12 @@ class Producer {
 
   async #close() {
     try {
-      await this.#afterSends(() => this.#operation('close_async'));
+      await this.#outgoing.afterSends(() => this.#operation('close_async'));
     } finally {
       this.#outgoing.fail(c.CLOSED);
       this.#outgoing.release();
       this.#driver.destroy();
     }
-  }
-
-  /** What the function starts once the library has what was sent before. */
-  #afterSends(start) {
-    return new Promise((resolve, reject) => this.#outgoing.after(() => start().then(resolve, reject)));
   }
 
   #operation(name, ...args) {

@@ -28,12 +28,21 @@ function partitionOf(value) {
   return partition;
 }
 
+/** An AbortSignal, also of another realm or package. */
+function signalOf(value) {
+  if (value === null || value === undefined) return null;
+  if (typeof value === 'object' && typeof value.aborted === 'boolean' && typeof value.addEventListener === 'function' &&
+    typeof value.removeEventListener === 'function') return value;
+  throw refused(c.INVALID_ARG, 'signal must be an AbortSignal');
+}
+
 const timestampOf = (value) => integer(value, -1, 'timestamp');
 
-/** The headers' pairs, from an object or, where a key repeats, an array of them; null when there are none. */
+/** The headers' pairs, from an object or, where a key repeats, an array or Map of them; null when there are none. */
 function pairsOf(headers) {
-  if (!headers) return null;
-  const pairs = Array.isArray(headers) ? headers : Object.entries(headers);
+  if (headers === null || headers === undefined) return null;
+  if (typeof headers !== 'object') throw refused(c.INVALID_ARG, 'headers must be an object, or pairs');
+  const pairs = typeof headers[Symbol.iterator] === 'function' ? [...headers] : Object.entries(headers);
   for (const [name] of pairs) {
     if (name === null || name === undefined) throw refused(c.INVALID_ARG, "a header's key must not be null");
   }
@@ -73,4 +82,4 @@ function describe({ key, value, headers, timestamp }) {
   return { record, kept };
 }
 
-module.exports = { room, partitionOf, timestampOf, pairsOf, describe };
+module.exports = { room, partitionOf, timestampOf, signalOf, pairsOf, describe };

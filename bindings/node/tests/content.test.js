@@ -34,7 +34,7 @@ test('records of all kinds', withCluster({}, async (producer, cluster) => {
   own.fill('x');
   producer.send({ topic: 't', value: long, timestamp: 6000 });
   producer.send({ topic: 't', value: 'x'.repeat(500000), timestamp: 7000 });
-  producer.send({ topic: 't', value: 'last', timestamp: 8000 });
+  producer.send({ topic: 't', value: 'last', timestamp: 8000, headers: new Map([['m', '3'], ['n', null]]) });
   await producer.flush();
   assert.deepStrictEqual(await cluster.consume('t', '%o %T %K:%k %S:%s %h'), [
     '0 1000 3:key 5:value a=1,b=NULL,a=',
@@ -44,7 +44,7 @@ test('records of all kinds', withCluster({}, async (producer, cluster) => {
     '4 5000 -1: 4:mine ',
     `5 6000 -1: ${Buffer.byteLength(long)}:${long} `,
     `6 7000 -1: 500000:${'x'.repeat(500000)} `,
-    '7 8000 -1: 4:last ',
+    '7 8000 -1: 4:last m=3,n=NULL',
   ]);
 }));
 

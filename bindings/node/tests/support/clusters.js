@@ -12,6 +12,12 @@ const koffi = require('koffi');
 const SCRIPTS = path.join(__dirname, '../../../../script');
 const UP = 0;
 const CRASHED = 1;
+/** Numbers of APIs. */
+const END_TXN = 26;
+const TXN_OFFSET_COMMIT = 28;
+/** The size of kprod_mock_fault_t, and where in it the numbers are. */
+const FAULT = 48;
+const [API, DELAY] = [0, 36];
 
 /** The lines that kcat writes of a topic's records. The mock cluster is in this process, but not in this thread. */
 async function consume(bootstrap, topic, format, isolation = 'read_committed') {
@@ -26,6 +32,9 @@ class MockCluster {
     const create = library.func('int32_t kprod_mock_create(int32_t, void *, void *)');
     this._createTopic = library.func('int32_t kprod_mock_create_topic(void *, const char *, int32_t)');
     this._setState = library.func('int32_t kprod_mock_set_broker_state(void *, int32_t, int32_t)');
+    this._faultInit = library.func('void kprod_mock_fault_init(void *)');
+    this._inject = library.func('int32_t kprod_mock_inject(void *, void *)');
+    this._requestCount = library.func('int64_t kprod_mock_request_count(void *, int32_t)');
     this._destroy = library.func('void kprod_mock_destroy(void *)');
     const out = Buffer.alloc(8);
     if (create(1, out, null) !== 0) throw new Error('the mock cluster was not made');
@@ -39,6 +48,19 @@ class MockCluster {
 
   setBroker(state) {
     if (this._setState(this._mock, 1, state) !== 0) throw new Error('the broker has no such state');
+  }
+
+  /** The answer to the next request of this kind comes late. */
+  delay(api, milliseconds) {
+    const fault = Buffer.alloc(FAULT);
+    this._faultInit(fault);
+    fault.writeInt32LE(api, API);
+    fault.writeInt32LE(milliseconds, DELAY);
+    if (this._inject(this._mock, fault) !== 0) throw new Error('the fault was not taken');
+  }
+
+  requests(api) {
+    return Number(this._requestCount(this._mock, api));
   }
 
   consume(...what) {
@@ -77,4 +99,4 @@ class Kafka {
   }
 }
 
-module.exports = { MockCluster, Kafka, kafkaIsMissing, UP, CRASHED };
+module.exports = { MockCluster, Kafka, kafkaIsMissing, UP, CRASHED, END_TXN, TXN_OFFSET_COMMIT };

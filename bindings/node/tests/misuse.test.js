@@ -1,0 +1,91 @@
+'use strict';
+// Arguments that are none. Nothing may be sent of them, nor anything be owed.
+
+const { test } = require('node:test');
+const assert = require('node:assert');
+const { spawnSync } = require('node:child_process');
+const path = require('node:path');
+const { Producer } = require('..');
+
+/** Runs the body with a producer on a mock cluster of its own. */
+function withProducer(properties, body) {
+  return async () => {
+    const producer = new Producer({ 'test.mock.num.brokers': 1, ...properties });
+    try {
+      await body(producer);
+    } finally {
+      await producer.close();
+    }
+  };
+}
+
+const deaf = { aborted: false, addEventListener() { throw new RangeError('mine'); }, removeEventListener() {} };
+const NO_SIGNALS = [5, 'signal', {}, { aborted: false }, new AbortController(), { aborted: true }, () => {}, true];
+
+test('what is no signal is refused, and nothing sent', withProducer({}, async (producer) => {
+  for (const signal of NO_SIGNALS) {
+    await assert.rejects(producer.send({ topic: 't', value: 'x', partition: 0 }, { signal }), { name: 'INVALID_ARG' });
+  }
+  await assert.rejects(producer.send({ topic: 't', value: 'x', partition: 0 }, { signal: deaf }), RangeError);
+  for (const signal of [undefined, null, new AbortController().signal]) {
+    await producer.send({ topic: 't', value: 'x', partition: 0 }, { signal });
+  }
+  assert.strictEqual((await producer.send({ topic: 't', value: 'last', partition: 0 })).offset, 3);
+}));
+
+test('what are no headers is refused', withProducer({}, async (producer) => {
+  for (const headers of ['text', 5, true, [['a', 5]], { a: 5 }, [5], [[null, 'a']]]) {
+    await assert.rejects(producer.send({ topic: 't', value: 'x', partition: 0, headers }), JSON.stringify(headers));
+  }
+  assert.strictEqual((await producer.send({ topic: 't', value: 'x', partition: 0, headers: {} })).offset, 0);
+}));
+
+test('content that fails while it is copied leaves nothing behind', withProducer({}, async (producer) => {
+  const stop = new AbortController();
+  class Odd extends Uint8Array {
+    get length() {
+      return this.looked++ === 0 ? 1 : 5e6;
+    }
+  }
+  const value = Object.assign(new Odd(300000), { looked: 0 });
+  const failed = producer.send({ topic: 't', value, partition: 0 }, { signal: stop.signal });
+  const kept = producer.send({ topic: 't', value: 'kept', partition: 0 });
+  stop.abort();
+  await assert.rejects(failed, RangeError);
+  assert.strictEqual((await kept).offset, 0);
+}));
+
+test('a process that has sent nothing ends by itself', () => {
+  const program = `const { Producer } = require(${JSON.stringify(path.join(__dirname, '..'))});
+    const producer = new Producer({ 'test.mock.num.brokers': 1 });
+    const deaf = { aborted: false, addEventListener() { throw 1; }, removeEventListener() {} };
+    for (const signal of [{}, deaf]) {
+      producer.send({ topic: 't', value: 'x' }, { signal }).catch(() => console.log('refused'));
+    }`;
+  const done = spawnSync(process.execPath, ['-e', program], { encoding: 'utf8', timeout: 60000 });
+  assert.deepStrictEqual([done.status, done.signal, done.stdout], [0, null, 'refused\nrefused\n'], done.stderr);
+});
+
+test('a batch goes to no partition that was not named', withProducer({ 'max.block.ms': 5000 }, async (producer) => {
+  for (const partition of [undefined, null, NaN, 1.5, 2 ** 32, -1, '0']) {
+    const batch = producer.createBatch();
+    batch.append({ value: 'x' });
+    await assert.rejects(producer.sendBatch(batch, 't', partition), { name: 'INVALID_ARG' }, String(partition));
+    assert.strictEqual((await producer.sendBatch(batch, 't', 0)).partition, 0);
+  }
+}));
+
+test('no offset is committed that was not named', withProducer({ 'transactional.id': 'id' }, async (producer) => {
+  await producer.partitionsFor('t');
+  await producer.beginTransaction();
+  for (const wrong of [{ offset: undefined }, { offset: NaN }, { offset: -1 }, { offset: 1.5 }, { offset: '5' },
+    { partition: undefined }, { partition: 0.5 }, { partition: 2 ** 32 }, { leaderEpoch: 1.5 }, { leaderEpoch: NaN }]) {
+    const offsets = [{ topic: 't', partition: 0, offset: 5, ...wrong }];
+    await assert.rejects(producer.sendOffsetsToTransaction(offsets, 'group'), { name: 'INVALID_ARG' },
+      JSON.stringify(wrong));
+  }
+  await assert.rejects(producer.sendOffsetsToTransaction([], { groupId: 'group', generationId: NaN }),
+    { name: 'INVALID_ARG' });
+  await producer.sendOffsetsToTransaction([{ topic: 't', partition: 0, offset: 5, leaderEpoch: -1 }], 'group');
+  await producer.abortTransaction();
+}));
