@@ -94,6 +94,22 @@ class TestProducer < Test::Unit::TestCase
     end
   end
 
+  def test_no_partition_or_offset_is_taken_that_was_not_named
+    with('transactional.id' => 'id') do |producer|
+      assert producer.partitions_for('t').positive?
+      producer.begin_transaction
+      batch = producer.create_batch
+      batch.append('x')
+      [nil, 1.5, '0', -1].each { |none| assert_raise(ArgumentError) { producer.send_batch(batch, 't', none) } }
+      [{ ['t', 0] => 1.5 }, { ['t', 0.5] => 1 }, { ['t', 0] => nil }, { ['t'] => 1 }].each do |none|
+        assert_raise(ArgumentError) { producer.send_offsets_to_transaction(none, 'group') }
+      end
+      assert_equal 0, producer.send_batch(batch, 't', 0).value(20).partition
+      producer.send_offsets_to_transaction({ ['t', 0] => 1 }, 'group')
+      producer.commit_transaction
+    end
+  end
+
   def test_transactions
     with('transactional.id' => 'id') do |producer|
       sent = producer.transaction do

@@ -71,6 +71,8 @@ module Kprod
     # Sends a batch to a partition, after those sent to it before. Refused, it may be sent again.
     # @return [Future]
     def send_batch(batch, topic, partition, &callback)
+      raise ArgumentError, 'a batch needs a partition' if place(partition) == UNASSIGNED
+
       topic = handle_of(topic)
       @outgoing.expect_two(callback) do |tag, accepted|
         Library.kprod_send_batch_async(@handle, batch.handle, topic, partition, tag, accepted)

@@ -88,6 +88,10 @@ module Kprod
     def describe(offsets, group)
       described = FFI::MemoryPointer.new(64, [offsets.size, 1].max)
       kept = offsets.each_with_index.map do |((topic, partition), offset), place|
+        unless partition.is_a?(Integer) && offset.is_a?(Integer)
+          raise ArgumentError, 'partitions and offsets must be Integers'
+        end
+
         name = FFI::MemoryPointer.from_string(topic)
         (described + (place * 64)).put_pointer(0, name).put_int64(8, topic.bytesize).put_int64(16, offset)
                                   .put_int64(32, -1).put_int32(40, partition).put_int32(44, -1)
