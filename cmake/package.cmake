@@ -14,6 +14,8 @@ if(KPROD_ZIG)
 -Wl,-soname,<TARGET_SONAME> -o <TARGET> <OBJECTS> ${libgcc_s} -lpthread -lm -ldl -lc")
 endif()
 
+# What a plain cpack makes.
+set(CPACK_GENERATOR DEB TGZ)
 set(CPACK_PACKAGE_NAME libkprod)
 set(CPACK_PACKAGE_VENDOR libkprod)
 set(CPACK_PACKAGE_CONTACT "libkprod <libkprod@localhost>" CACHE STRING "Who maintains the packages")

@@ -36,7 +36,8 @@
 //
 // Outcomes are taken from the library by one goroutine, which calls the functions given to SendAsync and fills the
 // channels given to SendChan. While one of them blocks, no other outcome gets through, so they must be quick. They may
-// call TrySend, but nothing that waits for an outcome.
+// call TrySend, but nothing that waits for an outcome. One that panics ends the program, as in any goroutine; one that
+// ends its goroutine (runtime.Goexit) keeps no other from being called.
 //
 // # Building
 //

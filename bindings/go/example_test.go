@@ -176,7 +176,7 @@ func ExampleProducer_Transact() {
 			}
 		}
 		consumed := []kprod.Offset{{Topic: "original", Partition: 0, Offset: 2, LeaderEpoch: -1}}
-		return transaction.SendOffsets(ctx, consumed, kprod.Group{ID: "copiers", Generation: -1})
+		return transaction.SendOffsets(ctx, consumed, kprod.Group{ID: "copiers"})
 	})
 	var failure *kprod.Error
 	switch {

@@ -94,30 +94,57 @@ func (t *table) resolve(reports []C.kprod_delivery_t, whose []waiting) {
 // atATime is how many reports are taken from the library in one call.
 const atATime = 1024
 
+// poller is what the goroutine that polls has in hand.
+type poller struct {
+	reports []C.kprod_delivery_t
+	whose   []waiting
+	// Of got reports, those before next have been told.
+	next, got int
+}
+
+func newPoller() *poller {
+	return &poller{reports: make([]C.kprod_delivery_t, atATime), whose: make([]waiting, atATime)}
+}
+
 // poll hands every outcome to whom it is for, until the producer is closed and nothing is left, and then destroys it.
-func (p *Producer) poll() {
-	defer close(p.ended)
-	reports := make([]C.kprod_delivery_t, atATime)
-	whose := make([]waiting, atATime)
+// A function of the user's that ends the goroutine (runtime.Goexit, as testing.T.Fatal does) ends this one alone.
+func (p *Producer) poll(with *poller) {
+	over := false
+	defer func() {
+		if over {
+			close(p.ended)
+		} else {
+			go p.poll(with)
+		}
+	}()
 	for {
-		got := C.kprod_poll(p.producer, &reports[0], atATime, -1)
+		for with.next < with.got {
+			p.tellNext(with)
+		}
+		p.polled.ring()
+		got := C.kprod_poll(p.producer, &with.reports[0], atATime, -1)
 		if got < 0 {
 			break
 		}
-		p.table.resolve(reports[:got], whose)
-		for i := range reports[:got] {
-			if reports[i].kind == C.KPROD_KIND_WRITABLE {
-				p.writable.ring()
-				continue
-			}
-			report, err := p.outcome(&reports[i])
-			whose[i].tell(int(reports[i].tag>>32), report, err)
-			whose[i] = waiting{}
-		}
-		p.polled.ring()
+		with.next, with.got = 0, int(got)
+		p.table.resolve(with.reports[:got], with.whose)
 	}
 	<-p.gate.empty
 	C.kprod_destroy(p.producer)
+	over = true
+}
+
+// tellNext takes the next report and tells who waits for it.
+func (p *Producer) tellNext(with *poller) {
+	of, who := &with.reports[with.next], with.whose[with.next]
+	with.whose[with.next] = waiting{}
+	with.next++
+	if of.kind == C.KPROD_KIND_WRITABLE {
+		p.writable.ring()
+		return
+	}
+	report, err := p.outcome(of)
+	who.tell(int(of.tag>>32), report, err)
 }
 
 // outcome translates a report.

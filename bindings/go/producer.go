@@ -73,7 +73,7 @@ func New(config Config) (*Producer, error) {
 	if code := C.kprod_create(properties, C.KPROD_API_VERSION, &p.producer, &failure); code != 0 {
 		return nil, given(code, failure)
 	}
-	go p.poll()
+	go p.poll(newPoller())
 	return p, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -50,6 +51,22 @@ func TestSendDoesNotLinger(t *testing.T) {
 	producer := newProducer(t, newCluster(t, "t", 1), kprod.Config{"linger.ms": "600000", "request.timeout.ms": "700000"})
 	_, err := producer.Send(background(t), &kprod.Record{Topic: "t"})
 	must(t, err)
+}
+
+func TestACallbackThatEndsItsGoroutineStopsNoOther(t *testing.T) {
+	producer := newProducer(t, newCluster(t, "t", 1), nil)
+	var called atomic.Int32
+	for range 100 {
+		must(t, producer.SendAsync(background(t), &kprod.Record{Topic: "t"}, func(kprod.Report, error) {
+			called.Add(1)
+			runtime.Goexit()
+		}))
+	}
+	must(t, producer.Flush(background(t)))
+	if called.Load() != 100 {
+		t.Fatal(called.Load())
+	}
+	must(t, producer.Close(background(t)))
 }
 
 func TestManyHeadersAndLargeOnes(t *testing.T) {

@@ -99,12 +99,12 @@ type Offset struct {
 	LeaderEpoch int32
 }
 
-// Group is a consumer's membership of its group. Of a consumer that manages its partitions itself, only ID is set, and
-// Generation is -1.
+// Group is a consumer's membership of its group. Of a consumer that manages its partitions itself, only ID is set.
 type Group struct {
 	ID         string
 	MemberID   string
 	InstanceID string
+	// Generation is the member's generation or epoch. Without a MemberID there is none.
 	Generation int32
 }
 
@@ -122,6 +122,9 @@ func (t *Transaction) SendOffsets(ctx context.Context, offsets []Offset, group G
 			metadata.group_instance_id, metadata.group_instance_id_len = memory.text(group.InstanceID)
 		}
 		metadata.generation_id = C.int32_t(group.Generation)
+		if group.MemberID == "" && group.Generation == 0 {
+			metadata.generation_id = -1
+		}
 		all := memory.offsets(offsets)
 		return C.kprod_send_offsets_to_transaction_async(p.producer, all, C.uint64_t(len(offsets)), &metadata, tag)
 	})

@@ -21,7 +21,7 @@ func TestATransactionIsCommitted(t *testing.T) {
 		must(t, err)
 		must(t, producer.SendAsync(background(t), &kprod.Record{Topic: "t"}, nil))
 		offsets := []kprod.Offset{{Topic: "t", Partition: 0, Offset: 7, Metadata: "m", LeaderEpoch: -1}}
-		must(t, transaction.SendOffsets(background(t), offsets, kprod.Group{ID: "group", Generation: -1}))
+		must(t, transaction.SendOffsets(background(t), offsets, kprod.Group{ID: "group"}))
 		must(t, transaction.Commit(background(t)))
 		must(t, transaction.Abort(background(t)))
 		wantCode(t, transaction.Commit(background(t)), kprod.ErrIllegalState)

@@ -15,6 +15,32 @@ namespace kprod {
 
 namespace detail {
 
+// Calls call, and caught with what it threw.
+template <class Call, class Caught> void catching(Call &&call, Caught &&caught)
+{
+#ifdef __cpp_exceptions
+    try {
+        call();
+    } catch (...) {
+        caught(std::current_exception());
+    }
+#else
+    static_cast<void>(caught);
+    call();
+#endif
+}
+
+// Calls function for each, and throws on the first of its exceptions in the end.
+template <class Function> void for_all(const report *reports, std::size_t count, Function &&function)
+{
+    std::exception_ptr first;
+    for (std::size_t at = 0; at < count; ++at)
+        catching([&] { static_cast<void>(std::invoke(function, reports[at])); },
+                 [&](std::exception_ptr thrown) { first = first ? first : thrown; });
+    if (first)
+        std::rethrow_exception(first);
+}
+
 // The user's functions, and what becomes of their exceptions.
 struct functions {
     std::function<void(const report *, std::size_t)> delivery;
@@ -40,21 +66,22 @@ struct home {
 
     template <class Call> void guarded(Call call) noexcept
     {
-        try {
-            call();
-        } catch (...) {
-            caught(std::current_exception());
-        }
+        catching(call, [this](std::exception_ptr thrown) { caught(thrown); });
     }
 
     void caught(std::exception_ptr thrown) noexcept
     {
-        try {
-            if (user.exception)
-                return user.exception(thrown);
-        } catch (...) {
-            thrown = std::current_exception();
-        }
+        bool told = false;
+        catching(
+            [&] {
+                if (user.exception) {
+                    user.exception(thrown);
+                    told = true;
+                }
+            },
+            [&](std::exception_ptr other) { thrown = other; });
+        if (told)
+            return;
         const std::lock_guard<std::mutex> lock(mutex);
         if (!first)
             first = thrown;

@@ -5,8 +5,10 @@
 #include <kprod/callbacks.hpp>
 
 #include <functional>
+#include <locale>
 #include <memory>
 #include <optional>
+#include <sstream>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -31,12 +33,20 @@ public:
     }
     config &set(const std::string &name, const char *value) { return set(name, std::string_view(value ? value : "")); }
     config &set(const std::string &name, bool value) { return set(name, std::string_view(value ? "true" : "false")); }
-    template <class Number, class = std::enable_if_t<std::is_integral_v<Number>>>
+    template <class Number, class = std::enable_if_t<std::is_arithmetic_v<Number>>>
     config &set(const std::string &name, Number value)
     {
-        return set(name, std::string_view(std::to_string(value)));
+        if constexpr (std::is_integral_v<Number>) {
+            return set(name, std::string_view(std::to_string(value)));
+        } else {
+            // Numbers look the same in every locale.
+            std::ostringstream text;
+            text.imbue(std::locale::classic());
+            text << value;
+            return set(name, std::string_view(text.str()));
+        }
     }
-    // The value set, else the default; none for a property without a value. Secrets are asterisks.
+    // The value set, else the default; none for a property without a value. Secrets are [hidden].
     result<std::optional<std::string>> get(const std::string &name) const
     {
         const char *value = nullptr;

@@ -205,14 +205,14 @@ public:
             return error(static_cast<std::int32_t>(got));
         return static_cast<std::size_t>(got);
     }
-    // Calls function(const report &) for each.
+    // Calls function(const report &) for each. What it throws for one comes out when it has been called for all.
     template <class Function, class = std::enable_if_t<std::is_invocable_v<Function, const report &>>>
     result<std::size_t> poll(Function &&function, timeout limit = {})
     {
         std::array<report, 256> reports;
         auto got = poll(reports.data(), reports.size(), limit);
         if (got)
-            std::for_each(reports.data(), reports.data() + *got, function);
+            detail::for_all(reports.data(), *got, function);
         return got;
     }
     // The loop of a polling thread: until the producer is closed and all reports were taken.

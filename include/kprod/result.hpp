@@ -5,6 +5,8 @@
 #include <kprod.h>
 
 #include <cstdint>
+#include <cstdio>
+#include <cstdlib>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -40,9 +42,9 @@ public:
             return error(code);
         std::unique_ptr<kprod_error_t, void (*)(kprod_error_t *)> owner(object, ::kprod_error_free);
         std::uint32_t flags = 0;
-        flags |= ::kprod_error_is_retriable(object) ? KPROD_FLAG_RETRIABLE : 0;
-        flags |= ::kprod_error_is_abortable(object) ? KPROD_FLAG_ABORTABLE : 0;
-        flags |= ::kprod_error_is_fatal(object) ? KPROD_FLAG_FATAL : 0;
+        flags |= ::kprod_error_is_retriable(object) ? KPROD_FLAG_RETRIABLE : 0u;
+        flags |= ::kprod_error_is_abortable(object) ? KPROD_FLAG_ABORTABLE : 0u;
+        flags |= ::kprod_error_is_fatal(object) ? KPROD_FLAG_FATAL : 0u;
         return error(code, ::kprod_error_message(object), flags);
     }
 
@@ -78,7 +80,21 @@ private:
     kprod::error error_;
 };
 
-// A value or an error, after std::expected.
+namespace detail {
+
+[[noreturn]] inline void raise(const error &what)
+{
+#ifdef __cpp_exceptions
+    throw exception(what);
+#else
+    std::fprintf(stderr, "kprod::result::value: %s\n", exception(what).what());
+    std::abort();
+#endif
+}
+
+} // namespace detail
+
+// A value or an error, after std::expected. Without exceptions (-fno-exceptions) value() of an error ends the process.
 template <class T> class [[nodiscard]] result {
 public:
     result(T value) : either_(std::in_place_index<0>, std::move(value)) {}
@@ -100,7 +116,7 @@ private:
     void check() const
     {
         if (!has_value())
-            throw exception(error());
+            detail::raise(error());
     }
 
     std::variant<T, kprod::error> either_;
@@ -116,7 +132,7 @@ public:
     void value() const
     {
         if (error_)
-            throw exception(*error_);
+            detail::raise(*error_);
     }
     const kprod::error &error() const noexcept { return *error_; }
 

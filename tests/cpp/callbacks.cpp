@@ -113,6 +113,26 @@ static void the_first_exception_is_kept()
     CHECK(!producer.take_callback_exception());
 }
 
+static void a_function_that_throws_while_polling_sees_every_report()
+{
+    const mock_cluster cluster("t");
+    auto producer = kprod::producer::create(cluster.config()).value();
+    for (int i = 0; i < 100; i++)
+        producer.send(kprod::record("t")).value();
+    producer.flush(patience).value();
+    int seen = 0;
+    std::string thrown;
+    while (seen < 100) {
+        try {
+            CHECK(producer.poll([&](const kprod::report &) { throw std::runtime_error(std::to_string(++seen)); },
+                                patience));
+        } catch (const std::runtime_error &error) {
+            thrown += error.what() + std::string(",");
+        }
+    }
+    CHECK(thrown.rfind("1,", 0) == 0 && seen == 100);
+}
+
 static void a_function_may_send_but_not_wait()
 {
     const mock_cluster cluster("t");
@@ -134,5 +154,6 @@ int main()
     the_delivery_function_gets_arrays();
     exceptions_go_to_their_function();
     the_first_exception_is_kept();
+    a_function_that_throws_while_polling_sees_every_report();
     a_function_may_send_but_not_wait();
 }

@@ -18,6 +18,8 @@ for standard in c++17 c++20; do
     for source in *.cpp; do
         clang++ "-std=$standard" -fsyntax-only $warnings -I$include "$source"
     done
+    echo '#include <kprod.hpp>' |
+        clang++ -x c++ "-std=$standard" -fno-exceptions -fsyntax-only $warnings -Wsign-conversion -I$include -
 done
 
 clang++ -std=c++17 $warnings -I$include sending.cpp -o "$work/sending" "$library" "-Wl,-rpath,${library%/*}" -pthread
