@@ -2679,6 +2679,8 @@ int32_t kprod_commit_transaction(struct kprod_producer_t *producer,
 
 /**
  * As kprod_commit_transaction, without waiting: the result is an entry of kind KPROD_KIND_OPERATION.
+ * A record that is sent before that entry was read may still become part of the transaction that ends; one that
+ * belongs to the next is sent after the next begin.
  *
  * @param producer  borrowed.
  * @param tag       comes back in the entry.
@@ -2721,6 +2723,8 @@ int32_t kprod_abort_transaction(struct kprod_producer_t *producer,
 
 /**
  * As kprod_abort_transaction, without waiting: the result is an entry of kind KPROD_KIND_OPERATION.
+ * A record that is sent before that entry was read may still become part of the transaction that ends; one that
+ * belongs to the next is sent after the next begin.
  *
  * @param producer  borrowed.
  * @param tag       comes back in the entry.

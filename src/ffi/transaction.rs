@@ -117,6 +117,8 @@ pub unsafe extern "C" fn kprod_commit_transaction(
 }
 
 /// As kprod_commit_transaction, without waiting: the result is an entry of kind KPROD_KIND_OPERATION.
+/// A record that is sent before that entry was read may still become part of the transaction that ends; one that
+/// belongs to the next is sent after the next begin.
 ///
 /// @param producer  borrowed.
 /// @param tag       comes back in the entry.
@@ -177,6 +179,8 @@ pub unsafe extern "C" fn kprod_abort_transaction(
 }
 
 /// As kprod_abort_transaction, without waiting: the result is an entry of kind KPROD_KIND_OPERATION.
+/// A record that is sent before that entry was read may still become part of the transaction that ends; one that
+/// belongs to the next is sent after the next begin.
 ///
 /// @param producer  borrowed.
 /// @param tag       comes back in the entry.

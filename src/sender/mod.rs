@@ -201,6 +201,7 @@ impl Engine {
             }
             self.sleep(until).await;
         }
+        self.dismiss_call();
         let code = self.shared.refusal().err();
         self.dismiss_lines(code.unwrap_or(ErrorCode::CLOSED));
     }

@@ -75,6 +75,22 @@ impl Engine {
         }
     }
 
+    /// The producer ends before the call under way has.
+    pub(super) fn dismiss_call(&mut self) {
+        let Some(call) = self.transactor.call() else {
+            return;
+        };
+        let outcome = match call {
+            Call::Commit => "whether the transaction was committed is not known",
+            Call::Begin | Call::SendOffsets | Call::Abort => {
+                "what is open of the transaction will be aborted"
+            }
+        };
+        let message = format!("the producer was closed before {call} had ended; {outcome}");
+        self.transactor
+            .conclude(Err(Error::new(ErrorCode::CLOSED, message)));
+    }
+
     fn begin_ending(&mut self, ending: Ending) {
         self.accumulator.set_gate(OUTSIDE);
         self.transactor.begin_ending(ending);

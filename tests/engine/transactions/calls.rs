@@ -432,7 +432,9 @@ fn a_close_ends_a_commit_that_waits() {
             .producer
             .close(Timeout::After(Duration::from_millis(200)))
             .unwrap();
-        assert_eq!(commit.join().unwrap().code, ErrorCode::CLOSED);
+        let ended = commit.join().unwrap();
+        assert_eq!(ended.code, ErrorCode::CLOSED);
+        assert!(ended.message.contains("not known"), "{}", ended.message);
     });
 }
 
