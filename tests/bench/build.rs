@@ -1,4 +1,4 @@
-//! Compiles the clients that are measured: plain C programs, linked as a user would link them.
+//! Compiles the clients that are measured: C programs and one in C++, linked as a user would link them.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -8,6 +8,7 @@ fn main() {
     println!("cargo:rerun-if-changed=clients");
     println!("cargo:rerun-if-env-changed=KPROD_LIBRARY_DIR");
     println!("cargo:rerun-if-env-changed=CC");
+    println!("cargo:rerun-if-env-changed=CXX");
 
     let rdkafka = required("DEP_RDKAFKA_ROOT").join("src");
     Client::new("floor", &["floor.c", "measure.c"]).build();
@@ -19,16 +20,39 @@ fn main() {
 
     let header = required("CARGO_MANIFEST_DIR").join("../../include");
     let library = required("KPROD_LIBRARY_DIR");
-    println!(
-        "cargo:rerun-if-changed={}",
-        header.join("kprod.h").display()
-    );
+    println!("cargo:rerun-if-changed={}", header.display());
     Client::new("kprod", &["kprod.c", "client.c", "measure.c"])
         .argument(format!("-I{}", header.display()))
-        .argument(format!("-L{}", library.display()))
-        .argument("-lkprod".into())
-        .argument(format!("-Wl,-rpath,{}", library.display()))
+        .kprod(&library)
         .build();
+    Client::new("kprod_hpp", &["client.c", "measure.c"])
+        .argument(cpp("kprod_hpp.cpp", &header))
+        .kprod(&library)
+        .argument("-lstdc++".into())
+        .build();
+}
+
+/// Compiles a file of C++ alone: where the object is.
+fn cpp(source: &str, header: &Path) -> String {
+    let object = required("OUT_DIR").join(source).with_extension("o");
+    let mut command = Command::new(env::var_os("CXX").unwrap_or("c++".into()));
+    command.args([
+        "-std=c++17",
+        "-O2",
+        "-g",
+        "-Wall",
+        "-Wextra",
+        "-Werror",
+        "-c",
+    ]);
+    command.arg(Path::new("clients").join(source));
+    command.arg(format!("-I{}", header.display()));
+    let status = command.arg("-o").arg(&object).status();
+    assert!(
+        status.expect("the C++ compiler runs").success(),
+        "{source} does not compile"
+    );
+    object.display().to_string()
 }
 
 fn required(variable: &str) -> PathBuf {
@@ -64,6 +88,12 @@ impl Client {
     fn arguments(mut self, arguments: &[&str]) -> Client {
         self.command.args(arguments);
         self
+    }
+
+    fn kprod(self, library: &Path) -> Client {
+        self.argument(format!("-L{}", library.display()))
+            .argument("-lkprod".into())
+            .argument(format!("-Wl,-rpath,{}", library.display()))
     }
 
     fn build(mut self) {

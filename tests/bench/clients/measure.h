@@ -17,7 +17,7 @@ struct mark measure_now(void);
 void measure_print(struct mark begin, struct mark end, const char *version, uint64_t records,
                    uint64_t total);
 
-_Noreturn void fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void fail(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
 
 /* A number given as text; anything else ends the program. */
 uint64_t number(const char *text);

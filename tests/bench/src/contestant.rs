@@ -17,8 +17,12 @@ const WRITES: [usize; 8] = [
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {
     Kprod,
+    /// The same library through kprod.hpp.
+    KprodHpp,
     Librdkafka,
-    Floor { write: usize },
+    Floor {
+        write: usize,
+    },
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -42,6 +46,7 @@ impl Contestant {
     pub fn name(&self) -> String {
         let name = match self.kind {
             Kind::Kprod => "kprod",
+            Kind::KprodHpp => "kprod.hpp",
             Kind::Librdkafka => "librdkafka",
             Kind::Floor { write } => return format!("floor {}K", write >> 10),
         };
@@ -59,6 +64,7 @@ impl Contestant {
     pub fn program(&self) -> &'static str {
         match self.kind {
             Kind::Kprod => env!("CLIENT_KPROD"),
+            Kind::KprodHpp => env!("CLIENT_KPROD_HPP"),
             Kind::Librdkafka => env!("CLIENT_LIBRDKAFKA"),
             Kind::Floor { .. } => env!("CLIENT_FLOOR"),
         }
@@ -76,10 +82,12 @@ impl Contestant {
     }
 }
 
-/// The producers compared at every size: libkprod's first, then librdkafka at its default and at equal batches.
+/// The producers compared at every size: libkprod's first, from C and C++, then librdkafka at its default and at equal
+/// batches.
 pub fn producers() -> Vec<Contestant> {
     let sized = |kind| BATCH_SIZES.map(|bytes| Contestant::new(kind, Some(bytes)));
     let mut all = Vec::from(sized(Kind::Kprod));
+    all.extend(sized(Kind::KprodHpp));
     all.push(Contestant::new(Kind::Librdkafka, None));
     all.extend(sized(Kind::Librdkafka));
     all
