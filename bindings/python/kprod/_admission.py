@@ -46,6 +46,8 @@ class Admission:
     async def admit(self, topic: str) -> Topic:
         """Waits until the topic is known."""
         self.check()
+        if not isinstance(topic, str):
+            raise TypeError(f"topic has to be a str, not {topic!r}")
         known = self._known.get(topic)
         if known is None:
             known = await self.look_up(topic)

@@ -172,7 +172,13 @@ class Outgoing:
     def _hand_over_once(self) -> None:
         driver = self._driver
         tag = driver.next_tag
-        data, count = self._pack.write(tag, self.topics, self.values, self.extras)
+        try:
+            data, count = self._write(tag)
+        except Exception as error:
+            refused = self.futures[0]
+            self._drop(1)
+            fail(refused, error)
+            return
         why = c_int32()
         send = driver.library.kprod_send_packed
         accepted = send(driver.handle, data, len(data), self._pack.records, count, byref(why))
@@ -196,6 +202,19 @@ class Outgoing:
             error = driver.fatal_error()
             driver.on_trouble(error, _library.FLAG_FATAL)
         fail(refused, error)
+
+    def _write(self, tag: int) -> tuple[bytes, int]:
+        """Describes the records, or as many of the first as can be: one that cannot must not hold up the others. Raises
+        when the very first cannot."""
+        topics, values = self.topics, self.values
+        while True:
+            try:
+                return self._pack.write(tag, topics, values, self.extras)
+            except Exception:
+                if len(values) == 1:
+                    raise
+                half = len(values) // 2
+                topics, values = topics[:half], values[:half]
 
     def _drop(self, count: int) -> None:
         """Takes the first records out of the columns."""

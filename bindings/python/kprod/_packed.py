@@ -4,12 +4,14 @@ Python is quick at."""
 from __future__ import annotations
 
 import ctypes
+import operator
 import struct
 from collections.abc import Sequence
 from itertools import accumulate
 from typing import Any, NamedTuple, Optional
 
 from ._library import NO_LENGTH
+from .errors import InvalidTimestampError
 
 # kprod_packed_t in 64-bit words and in 32-bit halves.
 _WORDS, _HALVES = 6, 12
@@ -35,6 +37,7 @@ class Extra(NamedTuple):
 
 _MOST = 1 << 30
 """Bytes of more than one record: their offsets have to fit in 32 bits."""
+_LARGEST = (1 << 63) - 1
 _NO_EXTRA = Extra(None)
 _length = struct.Struct("i").pack
 
@@ -132,6 +135,28 @@ def as_bytes(part: Any, what: str) -> Optional[bytes]:
     if isinstance(part, (bytes, bytearray, memoryview)):
         return bytes(part)
     raise TypeError(f"Not supported type for {what}: {type(part)}")
+
+
+def as_int(number: Any, what: str) -> int:
+    try:
+        return operator.index(number)
+    except TypeError:
+        raise TypeError(f"{what} has to be an int, not {number!r}") from None
+
+
+def as_timestamp(number: Any, what: str) -> int:
+    if type(number) is not int:
+        raise TypeError(f"{what} has to be an int, not {number!r}")
+    if not 0 <= number <= _LARGEST:
+        raise InvalidTimestampError(f"{what} is 0 to {_LARGEST} milliseconds since the epoch, not {number}")
+    return number
+
+
+def as_header(header: Any) -> tuple[bytes, Optional[bytes]]:
+    key, value = header
+    if not isinstance(key, str):
+        raise TypeError(f"a key in headers has to be a str, not {key!r}")
+    return key.encode(), as_bytes(value, "header")
 
 
 def _measure(parts: Sequence[Optional[bytes]]) -> tuple[list[int], list[int], Any]:

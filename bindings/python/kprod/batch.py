@@ -12,7 +12,7 @@ from . import _library
 from ._driver import Driver
 from ._failures import exception
 from ._library import BatchAppend, Header, Record
-from ._packed import as_bytes
+from ._packed import as_bytes, as_header, as_timestamp
 from .errors import IllegalOperation, KafkaError
 from .structs import RecordMetadata
 
@@ -75,13 +75,13 @@ class BatchBuilder:
             return None
         if timestamp is None:
             timestamp = int(time.time() * 1000)
-        elif type(timestamp) is not int:
-            raise TypeError(timestamp)
+        else:
+            timestamp = as_timestamp(timestamp, "timestamp")
         if self._key_serializer is not None:
             key = self._key_serializer(key)
         if self._value_serializer is not None:
             value = self._value_serializer(value)
-        described = [(name.encode(), as_bytes(of_header, "header")) for name, of_header in headers or ()]
+        described = list(map(as_header, headers or ()))
         record, array = self._record, (Header * len(described))()
         record.timestamp_ms = timestamp
         record.key, record.key_len = _part(as_bytes(key, "key"))

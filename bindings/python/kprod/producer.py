@@ -17,9 +17,9 @@ from ._driver import Driver
 from ._failures import exception
 from ._library import FLAG_FATAL, RECORD_TOO_LARGE
 from ._outgoing import SMALL, Outgoing
-from ._packed import NOW, UNASSIGNED, Extra, Headers, as_bytes, pack_headers
+from ._packed import NOW, UNASSIGNED, Extra, as_bytes, as_header, as_int, as_timestamp, pack_headers
 from .batch import BatchBuilder
-from .errors import IllegalOperation, InvalidTimestampError, KafkaConnectionError, KafkaError, ProducerClosed
+from .errors import IllegalOperation, KafkaConnectionError, KafkaError, ProducerClosed
 from .structs import RecordMetadata
 from .transaction import Offsets, TransactionContext, Transactions
 
@@ -261,8 +261,8 @@ class KprodProducer:
         if partition is not None or self._partitioner is not None:
             partition = await self._partition(topic, known, partition, key_bytes)
         if timestamp_ms is not None:
-            _check_timestamp(timestamp_ms)
-        described = _headers(headers) if headers else []
+            timestamp_ms = as_timestamp(timestamp_ms, "timestamp_ms")
+        described = list(map(as_header, headers)) if headers else []
         size = sum(map(_size, (key_bytes, value_bytes))) + sum(len(name) + _size(part) for name, part in described)
         if size > self._driver.max_request_size:
             raise exception(RECORD_TOO_LARGE)
@@ -352,7 +352,9 @@ class KprodProducer:
         if partition is None:
             assert self._partitioner is not None
             partitions = list(range(known[1]))
-            partition = self._partitioner(key, partitions, partitions)
+            partition = as_int(self._partitioner(key, partitions, partitions), "what the partitioner chooses")
+        else:
+            partition = as_int(partition, "partition")
         assert partition >= 0
         if partition >= known[1]:
             # The topic may have got more since.
@@ -398,16 +400,5 @@ def _is_closed() -> Exception:
     return ProducerClosed("the producer is stopped")
 
 
-def _check_timestamp(timestamp_ms: Any) -> None:
-    if type(timestamp_ms) is not int:
-        raise TypeError(timestamp_ms)
-    if timestamp_ms < 0:
-        raise InvalidTimestampError(f"a timestamp is 0 or more milliseconds since the epoch, not {timestamp_ms}")
-
-
 def _size(part: Optional[bytes]) -> int:
     return 0 if part is None else len(part)
-
-
-def _headers(headers: MessageHeaders) -> Headers:
-    return [(key.encode(), as_bytes(value, "header")) for key, value in headers]
