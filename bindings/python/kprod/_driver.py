@@ -21,6 +21,7 @@ class Driver:
     def __init__(self, properties: list[tuple[str, str]], loop: asyncio.AbstractEventLoop) -> None:
         self.library = _library.load()
         self.loop = loop
+        self._process = os.getpid()
         try:
             self.handle, (max_block_ms, self.max_request_size) = _library.create(
                 properties, ("max.block.ms", "max.request.size")
@@ -45,6 +46,11 @@ class Driver:
         self.check(self.library.kprod_wake_fd(self.handle, byref(fd)))
         self._wake = fd.value
         self.loop.add_reader(fd.value, self._woken)
+
+    def is_inherited(self) -> bool:
+        """Whether this is the child of a fork, whose loop's copy shares its epoll object with the parent: what is taken
+        out of it there is taken from the parent."""
+        return os.getpid() != self._process
 
     def destroy(self) -> None:
         """Ends it at once; what is still owed fails. Again is nothing."""

@@ -118,7 +118,7 @@ class KprodProducer:
         return self._key_serializer is None and self._value_serializer is None and self._partitioner is None
 
     def __del__(self, _warnings: Any = warnings) -> None:
-        if self._closed is not False:
+        if self._closed is not False or self._driver.is_inherited():
             return
         _warnings.warn(f"Unclosed KprodProducer {self!r}", ResourceWarning, source=self)
         context: dict[str, Any] = {"producer": self, "message": "Unclosed KprodProducer"}
@@ -155,10 +155,12 @@ class KprodProducer:
 
     async def stop(self) -> None:
         """Sends what was accepted, waits for its outcome and ends the producer. When it is cancelled, what has no
-        outcome yet fails with ProducerClosed."""
+        outcome yet fails with ProducerClosed. In the child of a fork it does nothing: the producer is the parent's."""
         if self._closed:
             return
         self._closed = True
+        if self._driver.is_inherited():
+            return
         self._admission.refuse(_is_closed)
         try:
             if self._attached:

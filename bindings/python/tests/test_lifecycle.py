@@ -11,7 +11,7 @@ import warnings
 from typing import Any
 
 from cluster import DISCONNECT, METADATA, SWALLOW
-from support import ClusterTestCase, soon
+from support import PATIENCE, ClusterTestCase, soon
 
 from kprod import AIOKafkaProducer, KprodProducer
 from kprod.errors import IllegalStateError, KafkaConnectionError, KafkaError, ProducerClosed
@@ -145,6 +145,39 @@ class Lifecycle(ClusterTestCase):
         _, status = await asyncio.to_thread(os.waitpid, child, 0)
         self.assertEqual(os.waitstatus_to_exitcode(status), 7)
         self.assertEqual((await soon(producer.send_and_wait("topic", b"x", partition=0))).offset, 1)
+
+    async def test_a_child_that_drops_its_copy_leaves_the_parent_s_alone(self) -> None:
+        """The child shares the loop's epoll object with its parent."""
+
+        def drop(kept: list[KprodProducer]) -> None:
+            kept.clear()
+            gc.collect()
+
+        def stop(kept: list[KprodProducer]) -> None:
+            asyncio.run(asyncio.wait_for(kept[0].stop(), PATIENCE))
+            drop(kept)
+
+        for number, in_the_child in enumerate((drop, stop)):
+            with self.subTest(in_the_child=in_the_child.__name__):
+                producers = [KprodProducer(bootstrap_servers=self.cluster.bootstrap)]
+                await soon(producers[0].start())
+                await soon(producers[0].send_and_wait("topic", b"x", partition=number))
+                unread, to_parent = os.pipe()
+                child = os.fork()
+                if child == 0:
+                    try:
+                        os.dup2(to_parent, 2)
+                        in_the_child(producers)
+                        os._exit(0)
+                    finally:
+                        os._exit(1)
+                os.close(to_parent)
+                _, status = await asyncio.to_thread(os.waitpid, child, 0)
+                with os.fdopen(unread) as told:
+                    self.assertEqual((os.waitstatus_to_exitcode(status), told.read()), (0, ""))
+                metadata = await soon(producers[0].send_and_wait("topic", b"x", partition=number))
+                self.assertEqual(metadata.offset, 1)
+                await soon(producers[0].stop())
 
     async def test_aiokafka_s_name_and_its_loop(self) -> None:
         with self.assertWarns(DeprecationWarning):
