@@ -43,11 +43,14 @@ class Admission:
         if self._reason is not None:
             raise self._reason()
 
+    def check_started(self) -> None:
+        """For what needs no more: before, nothing would answer."""
+        if self._reason is _not_started:
+            raise _not_started()
+
     async def admit(self, topic: str) -> Topic:
         """Waits until the topic is known."""
         self.check()
-        if not isinstance(topic, str):
-            raise TypeError(f"topic has to be a str, not {topic!r}")
         known = self._known.get(topic)
         if known is None:
             known = await self.look_up(topic)
@@ -56,6 +59,8 @@ class Admission:
 
     async def look_up(self, topic: str) -> Topic:
         """Asks for the topic's partitions, once for all that want to know."""
+        if not isinstance(topic, str):
+            raise TypeError(f"topic has to be a str, not {topic!r}")
         handle = self._driver.topic(topic)
         lookup = self._lookups.get(topic)
         if lookup is None:

@@ -185,6 +185,7 @@ class KprodProducer:
         """Waits until all records sent before have an outcome. Those that fail tell so by their futures."""
         if self._closed:
             raise ProducerClosed("the producer is stopped")
+        self._admission.check_started()
         await self._flush()
 
     async def _flush(self) -> None:
@@ -193,6 +194,7 @@ class KprodProducer:
 
     async def partitions_for(self, topic: str) -> set[int]:
         """The numbers of the topic's partitions."""
+        self._admission.check_started()
         _, count = await self._admission.look_up(topic)
         return set(range(count))
 

@@ -55,9 +55,21 @@ class Lifecycle(ClusterTestCase):
 
     async def test_a_producer_that_was_not_started(self) -> None:
         producer = KprodProducer(bootstrap_servers=self.cluster.bootstrap)
-        with self.assertRaises(IllegalStateError):
-            await producer.send("topic", b"x")
+        for call in (
+            lambda: producer.send("topic", b"x"),
+            producer.flush,
+            lambda: producer.partitions_for("topic"),
+            lambda: producer.send_batch(producer.create_batch(), "topic", partition=0),
+        ):
+            with self.assertRaises(IllegalStateError):
+                await soon(call())
         await soon(producer.stop())
+
+    async def test_partitions_are_told_outside_of_transactions(self) -> None:
+        self.cluster.create_topic("topic", 3)
+        producer = await self.producer(transactional_id="id")
+        self.assertEqual(await soon(producer.partitions_for("topic")), {0, 1, 2})
+        await soon(producer.flush())
 
     async def test_a_stop_that_is_cancelled_ends_the_producer_all_the_same(self) -> None:
         producer = await self.producer()
