@@ -174,10 +174,10 @@ class Outgoing:
         tag = driver.next_tag
         try:
             data, count = self._write(tag)
-        except Exception as error:
+        except Exception as unwritten:
             refused = self.futures[0]
             self._drop(1)
-            fail(refused, error)
+            fail(refused, unwritten)
             return
         why = c_int32()
         send = driver.library.kprod_send_packed

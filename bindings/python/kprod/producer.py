@@ -341,7 +341,7 @@ class KprodProducer:
         """Commits a consumer group's offsets with the transaction.
 
         Arguments:
-            offsets: the next offset to consume, or a pair of it and a note, by TopicPartition
+            offsets: the next offset to consume, or a pair of it and a note, by TopicPartition, also aiokafka's
             group_id: the consumer group
         """
         self._check_transactional()

@@ -9,17 +9,31 @@ from collections.abc import Awaitable, Coroutine, Mapping
 from ctypes import byref
 from enum import Enum
 from types import TracebackType
-from typing import Any, Callable, Optional, Union
+from typing import Any, Callable, Optional, Protocol, Union
 
 from . import _library
 from ._admission import Admission
 from ._driver import Driver
 from ._library import GroupMetadata, GroupOffset
 from ._outgoing import Outgoing
+from ._packed import as_int
 from .errors import Cancelled, IllegalOperation, KafkaError, KafkaTimeoutError
 from .structs import OffsetAndMetadata, TopicPartition
 
-Offsets = Mapping[TopicPartition, Union[int, tuple[int, str], OffsetAndMetadata]]
+_LARGEST_OFFSET, _LARGEST_PARTITION = (1 << 63) - 1, (1 << 31) - 1
+
+
+class Partition(Protocol):
+    """What TopicPartition has, here and in aiokafka."""
+
+    @property
+    def topic(self) -> str: ...
+
+    @property
+    def partition(self) -> int: ...
+
+
+Offsets = Mapping[Partition, Union[int, tuple[int, str], OffsetAndMetadata]]
 
 
 class State(Enum):
@@ -227,8 +241,6 @@ def _checked(offsets: Any) -> dict[TopicPartition, OffsetAndMetadata]:
         raise ValueError(offsets)
     checked = {}
     for partition, value in offsets.items():
-        if not isinstance(partition, TopicPartition):
-            raise TypeError("Key should be TopicPartition instance")
         if isinstance(value, int):
             offset, metadata = value, ""
         else:
@@ -238,8 +250,26 @@ def _checked(offsets: Any) -> dict[TopicPartition, OffsetAndMetadata]:
                 raise ValueError(offsets) from error
             if not isinstance(metadata, str):
                 raise TypeError("Metadata should be a string")
-        checked[partition] = OffsetAndMetadata(offset, metadata)
+        offset = _within(as_int(offset, "an offset"), "an offset", _LARGEST_OFFSET)
+        checked[_partition(partition)] = OffsetAndMetadata(offset, metadata)
     return checked
+
+
+def _partition(given: Any) -> TopicPartition:
+    """By its fields: a program that consumes with aiokafka has aiokafka's TopicPartition."""
+    try:
+        topic, number = given.topic, given.partition
+    except AttributeError:
+        raise TypeError("Key should be TopicPartition instance") from None
+    if not isinstance(topic, str):
+        raise TypeError(f"a topic has to be a str, not {topic!r}")
+    return TopicPartition(topic, _within(as_int(number, "a partition"), "a partition", _LARGEST_PARTITION))
+
+
+def _within(number: int, what: str, most: int) -> int:
+    if not 0 <= number <= most:
+        raise ValueError(f"{what} is 0 to {most}, not {number}")
+    return number
 
 
 def _describe(offsets: dict[TopicPartition, OffsetAndMetadata]) -> tuple[ctypes.Array[GroupOffset], list[bytes]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import unittest
+from collections import namedtuple
 from typing import Any
 
 from cluster import END_TXN, ERROR, SWALLOW_AFTER_WORK, TXN_OFFSET_COMMIT
@@ -152,6 +153,34 @@ class Transactions(ClusterTestCase):
             ):
                 with self.assertRaises(expected):
                     await producer.send_offsets_to_transaction(offsets, group)  # type: ignore[arg-type]
+
+    async def test_offsets_of_another_package_s_types(self) -> None:
+        """As a program has them that consumes with aiokafka."""
+        self.cluster.create_topic("two", 2)
+        partition = namedtuple("TopicPartition", ["topic", "partition"])  # type: ignore[misc]
+        noted = namedtuple("OffsetAndMetadata", ["offset", "metadata"])  # type: ignore[misc]
+        producer = await self.transactional()
+        async with producer.transaction():
+            offsets = {partition("topic", 0): 5, partition("two", 1): noted(6, "note")}
+            await soon(producer.send_offsets_to_transaction(offsets, "group"))
+        self.assertEqual(self.cluster.request_count(TXN_OFFSET_COMMIT), 1)
+
+    async def test_offsets_that_are_none(self) -> None:
+        producer = await self.transactional()
+        async with producer.transaction():
+            for partition, offset, expected in (
+                (TopicPartition("topic", 0), 2**64 + 7, ValueError),
+                (TopicPartition("topic", 0), -1, ValueError),
+                (TopicPartition("topic", 0), (2**63, "note"), ValueError),
+                (TopicPartition("topic", 0), (5.0, "note"), TypeError),
+                (TopicPartition("topic", 2**32), 5, ValueError),
+                (TopicPartition("topic", -1), 5, ValueError),
+                (TopicPartition("topic", 0.0), 5, TypeError),  # type: ignore[arg-type]
+                (TopicPartition(b"topic", 0), 5, TypeError),  # type: ignore[arg-type]
+            ):
+                with self.subTest(partition=partition, offset=offset), self.assertRaises(expected):
+                    await soon(producer.send_offsets_to_transaction({partition: offset}, "group"))  # type: ignore
+        self.assertEqual(self.cluster.request_count(TXN_OFFSET_COMMIT), 0)
 
     async def test_calls_that_do_not_fit(self) -> None:
         producer = await self.transactional()
