@@ -32,6 +32,10 @@ class BatchRecord(NamedTuple):
         return None
 
 
+_Content = tuple[int, Optional[bytes], Optional[bytes], list[tuple[bytes, Optional[bytes]]]]
+"""A record's timestamp, key, value and headers."""
+
+
 class BatchBuilder:
     """Made by ``create_batch()``, filled with ``append()``, sent by ``send_batch()``."""
 
@@ -49,6 +53,8 @@ class BatchBuilder:
         self._record = Record()
         self._library.kprod_record_init(byref(self._record))
         self._closed = False
+        # What it holds, to be filled in again; None while it is being sent and afterwards.
+        self._content: Optional[list[_Content]] = []
 
     def __del__(self) -> None:
         handle = getattr(self, "_handle", None)
@@ -81,23 +87,30 @@ class BatchBuilder:
             key = self._key_serializer(key)
         if self._value_serializer is not None:
             value = self._value_serializer(value)
-        described = list(map(as_header, headers or ()))
-        record, array = self._record, (Header * len(described))()
-        record.timestamp_ms = timestamp
-        record.key, record.key_len = _part(as_bytes(key, "key"))
-        record.value, record.value_len = _part(as_bytes(value, "value"))
-        record.headers, record.header_count = cast(array, c_void_p), len(described)
-        for place, (name, of_header) in zip(array, described):
-            place.key, place.key_len = _part(name)
-            place.value, place.value_len = _part(of_header)
+        if self._content is None:
+            raise _is_being_sent()
+        record = (timestamp, as_bytes(key, "key"), as_bytes(value, "value"), list(map(as_header, headers or ())))
         appended = BatchAppend()
-        code = self._library.kprod_batch_append(self._handle, byref(record), byref(appended))
+        code = self._fill(record, appended)
         if code == _library.BATCH_FULL:
             self._closed = True
             return None
         if code != _library.OK:
             raise exception(code)
+        self._content.append(record)
         return BatchRecord(appended.offset, appended.size, appended.timestamp_ms)
+
+    def _fill(self, content: _Content, appended: BatchAppend) -> int:
+        timestamp, key, value, headers = content
+        record, array = self._record, (Header * len(headers))()
+        record.timestamp_ms = timestamp
+        record.key, record.key_len = _part(key)
+        record.value, record.value_len = _part(value)
+        record.headers, record.header_count = cast(array, c_void_p), len(headers)
+        for place, (name, of_header) in zip(array, headers):
+            place.key, place.key_len = _part(name)
+            place.value, place.value_len = _part(of_header)
+        return int(self._library.kprod_batch_append(self._handle, byref(record), byref(appended)))
 
     def close(self) -> None:
         """Ends the adding. A batch that is sent while it is open may be added to by ``send()``."""
@@ -123,34 +136,55 @@ class BatchBuilder:
 
     async def _send(self, topic: int, partition: int) -> asyncio.Future[RecordMetadata]:
         """Waits until the batch is accepted. When it raises, also for being cancelled, it will not be sent."""
-        if not self._handle:
-            raise IllegalOperation("sending the batch was cancelled: fill another one")
+        if self._content is None:
+            raise _is_being_sent()
+        content, self._content = self._content, None
         tag, outcome = self._driver.expect()
         try:
             send = self._library.kprod_send_batch_async
-            accepted = self._driver.operation(send, self._handle, topic, partition, tag)
-            await self._accepted(accepted)
+            await self._accepted(self._driver.operation(send, self._handle, topic, partition, tag), content)
         except BaseException:
             self._driver.futures.pop(tag, None)
+            self._content = content
+            if outcome.done():
+                # The caller never gets it, and asyncio would say that nobody has looked at it.
+                outcome.exception()
             raise
         self._closed = True
         return outcome
 
-    async def _accepted(self, accepted: asyncio.Future[int]) -> None:
+    async def _accepted(self, accepted: asyncio.Future[int], content: list[_Content]) -> None:
         cancelled: Optional[asyncio.CancelledError] = None
         while not accepted.done():
             try:
-                await asyncio.shield(accepted)
+                await asyncio.wait([accepted])
             except asyncio.CancelledError as error:
-                # Freed before it was accepted, it never will be; the answer tells whether it was in time.
+                if cancelled is None:
+                    self._replace(content)
                 cancelled = error
-                handle, self._handle, self._closed = self._handle, c_void_p(), True
-                self._library.kprod_batch_free(handle)
-            except KafkaError:
-                break
         if cancelled is not None and accepted.exception() is not None:
             raise cancelled
         accepted.result()
+
+    def _replace(self, content: list[_Content]) -> None:
+        """The library takes back a batch that is not accepted yet only by freeing it, and its answer tells whether that
+        was in time. Another with the same content takes its place."""
+        handle, self._handle = self._handle, c_void_p()
+        self._library.kprod_batch_free(handle)
+        try:
+            self._handle = self._driver.create_batch()
+            for record in content:
+                self._driver.check(self._fill(record, BatchAppend()))
+            if self._closed:
+                self._driver.check(self._library.kprod_batch_close(self._handle))
+        except KafkaError:
+            # A producer that has ended makes none, and says so to whoever sends it. Half a batch is none.
+            self._library.kprod_batch_free(self._handle)
+            self._handle = c_void_p()
+
+
+def _is_being_sent() -> Exception:
+    return IllegalOperation("the batch is sent already, or on its way")
 
 
 def _part(part: Optional[bytes]) -> tuple[Optional[c_void_p], int]:

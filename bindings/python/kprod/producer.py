@@ -308,8 +308,8 @@ class KprodProducer:
         """Takes a batch, to be sent behind all that was sent to the partition before; waits until the batch before it
         is on its way. Its future has the offset of its first record.
 
-        When it raises, also for being cancelled, the batch was not taken and will not be sent. It may be sent again,
-        unless it was cancelled.
+        When it raises, also for being cancelled or timed out, the batch was not taken and will not be sent. It may be
+        sent again.
         """
         known = await self._admission.admit(topic)
         partition = await self._partition(topic, known, partition, None)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import unittest
+from typing import Any
 
 from cluster import ERROR, PRODUCE, SWALLOW
 from support import ClusterTestCase, soon
@@ -131,7 +133,8 @@ class Batches(ClusterTestCase):
             batch = producer.create_batch()
             batch.append(timestamp=None, key=None, value=value)
             batch.close()
-            await soon(producer.send_batch(batch, "topic", partition=0))
+            outcome = await soon(producer.send_batch(batch, "topic", partition=0))
+            outcome.add_done_callback(lambda future: future.exception())
         return producer
 
     async def test_one_that_times_out_is_not_sent_and_may_be_sent_again(self) -> None:
@@ -147,18 +150,73 @@ class Batches(ClusterTestCase):
         self.assertEqual(metadata.offset, 3)
         self.assertEqual(self.committed("topic"), ["first", "in flight", "queued", "patient"])
 
-    async def test_one_that_is_cancelled_is_not_sent(self) -> None:
+    async def test_one_that_is_cancelled_is_not_sent_and_may_be_sent_again(self) -> None:
         producer = await self.waiting(request_timeout_ms=60000)
         batch = producer.create_batch()
-        batch.append(timestamp=None, key=None, value=b"cancelled")
+        batch.append(timestamp=5, key=b"key", value=b"value", headers=[("a", b"1"), ("b", None)])
+        batch.append(timestamp=6, key=None, value=None)
+        size = batch.size()
+        for _ in range(2):
+            with self.assertRaises(asyncio.TimeoutError):
+                await asyncio.wait_for(producer.send_batch(batch, "topic", partition=0), 0.05)
+        self.assertEqual((batch.size(), batch.record_count(), batch.closed()), (size, 2, False))
+        batch.append(timestamp=7, key=None, value=b"more")
+        batch.close()
         with self.assertRaises(asyncio.TimeoutError):
             await asyncio.wait_for(producer.send_batch(batch, "topic", partition=0), 0.05)
-        with self.assertRaises(IllegalOperation):
-            await producer.send_batch(batch, "topic", partition=0)
+        self.assertEqual((batch.record_count(), batch.closed()), (3, True))
         self.cluster.clear_faults()
         self.cluster.disconnect(1)
         await soon(producer.flush())
         self.assertEqual(self.committed("topic"), ["first", "in flight", "queued"])
+        metadata = await soon(await soon(producer.send_batch(batch, "topic", partition=0)))
+        self.assertEqual(metadata.offset, 3)
+        lines = await asyncio.to_thread(self.cluster.consume, "topic", "%T %K:%k %S:%s %h")
+        self.assertEqual(lines[3:], ["5 3:key 5:value a=1,b=NULL", "6 -1: -1: ", "7 -1: 4:more "])
+        with self.assertRaises(IllegalOperation):
+            await soon(producer.send_batch(batch, "topic", partition=0))
+
+    async def test_one_that_is_being_sent_is_neither_sent_again_nor_added_to(self) -> None:
+        producer = await self.waiting(request_timeout_ms=60000)
+        batch = producer.create_batch()
+        batch.append(timestamp=None, key=None, value=b"once")
+        sending = asyncio.ensure_future(producer.send_batch(batch, "topic", partition=0))
+        await asyncio.sleep(0)
+        with self.assertRaises(IllegalOperation):
+            await soon(producer.send_batch(batch, "topic", partition=0))
+        with self.assertRaises(IllegalOperation):
+            batch.append(timestamp=None, key=None, value=b"late")
+        # Cancelled, it is in doubt until the library has answered.
+        sending.cancel()
+        await asyncio.sleep(0)
+        self.assertFalse(sending.done())
+        with self.assertRaises(IllegalOperation):
+            await soon(producer.send_batch(batch, "topic", partition=0))
+        with self.assertRaises(asyncio.CancelledError):
+            await soon(sending)
+        self.cluster.clear_faults()
+        self.cluster.disconnect(1)
+        await soon(await soon(producer.send_batch(batch, "topic", partition=0)))
+        self.assertEqual(self.committed("topic"), ["first", "in flight", "queued", "once"])
+
+    async def test_one_that_is_cancelled_as_the_producer_ends(self) -> None:
+        told: list[dict[str, Any]] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+        producer = await self.waiting(request_timeout_ms=60000)
+        batch = producer.create_batch()
+        batch.append(timestamp=None, key=None, value=b"never")
+        sending = asyncio.ensure_future(producer.send_batch(batch, "topic", partition=0))
+        await asyncio.sleep(0)
+        with self.assertRaises(asyncio.TimeoutError):
+            await asyncio.wait_for(producer.stop(), 0.05)
+        sending.cancel()
+        with self.assertRaises((asyncio.CancelledError, ProducerClosed)):
+            await soon(sending)
+        with self.assertRaises(ProducerClosed):
+            await soon(producer.send_batch(batch, "topic", partition=0))
+        del sending
+        gc.collect()
+        self.assertEqual(told, [])
 
 
 if __name__ == "__main__":
