@@ -49,6 +49,8 @@ class Outgoing:
         # Senders that wait for a slot, in order, each with the time at which it gives up.
         self._waiting: deque[tuple[float, asyncio.Future[Slot]]] = deque()
         self._alarm: Optional[asyncio.TimerHandle] = None
+        # Whose sender waits for what hand_over() says of it.
+        self._asked: Optional[Slot] = None
         self._emptied: list[asyncio.Future[None]] = []
         self._pack = Pack(TURN)
         driver.on_writable = self._writable
@@ -68,7 +70,9 @@ class Outgoing:
         self.topics.append(topic)
         self.values.append(value)
         if now:
+            self._asked = slot
             self.hand_over()
+            self._asked = None
         elif not self.scheduled:
             self.schedule()
 
@@ -104,6 +108,7 @@ class Outgoing:
         for slot in self.futures:
             fail(slot, error)
         self._drop(len(self.futures))
+        self._tell_emptied()
         self.dismiss(error)
 
     def dismiss(self, error: Exception) -> None:
@@ -163,6 +168,9 @@ class Outgoing:
         """Gives the library what is pending, as far as it has room."""
         while self.values and not self._full and self._driver.handle:
             self._hand_over_once()
+        self._tell_emptied()
+
+    def _tell_emptied(self) -> None:
         if not self.values and self._emptied:
             emptied, self._emptied = self._emptied, []
             for future in emptied:
@@ -175,9 +183,7 @@ class Outgoing:
         try:
             data, count = self._write(tag)
         except Exception as unwritten:
-            refused = self.futures[0]
-            self._drop(1)
-            fail(refused, unwritten)
+            self._refuse(0, unwritten, _library.FLAG_ABORTABLE)
             return
         why = c_int32()
         send = driver.library.kprod_send_packed
@@ -195,13 +201,10 @@ class Outgoing:
                 self.slots.clear()
                 self._room = 0
             return
-        refused = self.futures[accepted]
-        self._drop(accepted + 1)
-        error = exception(code)
         if code == _library.FATAL:
-            error = driver.fatal_error()
-            driver.on_trouble(error, _library.FLAG_FATAL)
-        fail(refused, error)
+            self._refuse(accepted, driver.fatal_error(), _library.FLAG_FATAL)
+        else:
+            self._refuse(accepted, exception(code), _library.FLAG_ABORTABLE)
 
     def _write(self, tag: int) -> tuple[bytes, int]:
         """Describes the records, or as many of the first as can be: one that cannot must not hold up the others. Raises
@@ -215,6 +218,15 @@ class Outgoing:
                     raise
                 half = len(values) // 2
                 topics, values = topics[:half], values[:half]
+
+    def _refuse(self, place: int, error: Exception, flags: int) -> None:
+        """The record at this place will not be sent, and those before it are the library's."""
+        refused = self.futures[place]
+        self._drop(place + 1)
+        fail(refused, error)
+        # A transaction must not be committed without a record whose sender has its future and may not look at it.
+        if refused is not self._asked or flags & _library.FLAG_FATAL:
+            self._driver.on_trouble(error, flags)
 
     def _drop(self, count: int) -> None:
         """Takes the first records out of the columns."""

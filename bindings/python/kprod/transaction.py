@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import copy
 import ctypes
-from collections.abc import Awaitable, Coroutine, Mapping
+from collections.abc import Awaitable, Coroutine, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from ctypes import byref
 from enum import Enum
 from types import TracebackType
@@ -76,9 +77,10 @@ class Transactions:
             self._admission.refuse(_outside)
 
     async def begin(self) -> None:
-        if self._step is not None and not self._step.done():
-            # An earlier call was cancelled, and what it had begun is not done yet.
-            await asyncio.wait([self._step])
+        await self._settle()
+        if self.state is State.ABORTABLE_ERROR:
+            error = self._failure()
+            raise IllegalOperation(f"the transaction before has failed and has to be aborted first: {error}") from error
         self._enter(State.READY)
         began = self._start(self._begin())
         try:
@@ -90,6 +92,7 @@ class Transactions:
             raise
 
     async def commit(self) -> None:
+        await self._settle()
         if self.state is State.ABORTABLE_ERROR:
             raise self._failure()
         self._enter(State.IN_TRANSACTION)
@@ -97,9 +100,15 @@ class Transactions:
         await asyncio.shield(self._start(self._commit()))
 
     async def abort(self) -> None:
+        await self._settle()
         self._enter(State.IN_TRANSACTION, State.ABORTABLE_ERROR)
         self._admission.refuse(_outside)
         await asyncio.shield(self._start(self._abort()))
+
+    def abandon(self) -> None:
+        """Nobody will end the transaction any more: unless the commit under way succeeds, it is aborted."""
+        if self._step is not None:
+            self._start(self._undo(self._step))
 
     async def send_offsets(self, offsets: Offsets, group_id: str) -> None:
         if self.state is not State.IN_TRANSACTION:
@@ -123,6 +132,11 @@ class Transactions:
         sending.add_done_callback(self._sending.discard)
         await asyncio.shield(sending)
 
+    async def _settle(self) -> None:
+        """An earlier call was cancelled, and what it had begun is not done yet."""
+        while self._step is not None and not self._step.done():
+            await asyncio.wait([self._step])
+
     def _enter(self, *allowed: State) -> None:
         """A step begins, which fits only these states."""
         if self.state is State.FATAL_ERROR:
@@ -132,6 +146,7 @@ class Transactions:
 
     def _start(self, step: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         self._step = self._driver.loop.create_task(step)
+        self._step.add_done_callback(_look_at)
         return self._step
 
     async def _begin(self) -> None:
@@ -144,30 +159,44 @@ class Transactions:
         if self.state is State.IN_TRANSACTION:
             self._admission.allow()
 
-    async def _undo(self, began: asyncio.Task[None]) -> None:
-        await asyncio.wait([began])
-        if self.state is State.IN_TRANSACTION:
-            await self.abort()
+    async def _undo(self, step: asyncio.Task[None]) -> None:
+        await asyncio.wait([step])
+        if self.state not in (State.IN_TRANSACTION, State.ABORTABLE_ERROR):
+            return
+        self._enter(State.IN_TRANSACTION, State.ABORTABLE_ERROR)
+        self._admission.refuse(_outside)
+        # If that fails, the state tells the next call.
+        with suppress(KafkaError):
+            await self._abort()
 
     async def _commit(self) -> None:
-        await self._outgoing.empty()
-        await self._sent_offsets()
-        try:
+        with self._ending():
+            await self._outgoing.empty()
+            await self._sent_offsets()
+            if self.state is not State.CHANGING:
+                raise self._failure()
             await self._until_done(self._driver.library.kprod_commit_transaction_async)
-        except BaseException:
-            self._leave(State.IN_TRANSACTION)
-            raise
-        self.state = State.READY
 
     async def _abort(self) -> None:
-        self._outgoing.fail(Cancelled("the transaction was aborted before the record was sent"))
-        await self._sent_offsets()
-        try:
+        with self._ending():
+            self._outgoing.fail(Cancelled("the transaction was aborted before the record was sent"))
+            await self._sent_offsets()
             await self._until_done(self._driver.library.kprod_abort_transaction_async)
+
+    @contextmanager
+    def _ending(self) -> Iterator[None]:
+        """The state after an end of the transaction, which stays open only to be aborted if that fails."""
+        try:
+            yield
+        except Exception as error:
+            if self.state is State.CHANGING:
+                self.state, self._error = State.ABORTABLE_ERROR, error
+            raise
         except BaseException:
             self._leave(State.IN_TRANSACTION)
             raise
-        self.state = State.READY
+        if not self.has_failed():
+            self.state = State.READY
 
     async def _sent_offsets(self) -> None:
         """Offsets whose sender was cancelled may still be on their way, and nothing else may begin before."""
@@ -217,6 +246,9 @@ class TransactionContext:
         if exc_type is None:
             try:
                 await self._commit()
+            except asyncio.CancelledError:
+                self._transactions.abandon()
+                raise
             except Exception:
                 # What cannot be committed any more must not stay open.
                 if self._transactions.state is State.ABORTABLE_ERROR:
@@ -229,6 +261,15 @@ class TransactionContext:
                 # The abort may show that the producer is of no more use. Then what led here says more.
                 if not self._transactions.has_failed():
                     raise
+        elif self._transactions.state is State.CHANGING:
+            # A commit or an abort that was begun here has lost its caller.
+            self._transactions.abandon()
+
+
+def _look_at(step: asyncio.Task[None]) -> None:
+    """Where its caller was cancelled, the state tells the next one of a failure, and asyncio need not."""
+    if not step.cancelled():
+        step.exception()
 
 
 def _outside() -> Exception:

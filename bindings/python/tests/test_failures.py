@@ -156,6 +156,15 @@ class Room(ClusterTestCase):
         await soon(flush)
         self.assertTrue(all(future.done() for future in futures))
 
+    async def test_a_flush_that_waits_for_room_ends_with_the_producer(self) -> None:
+        producer, futures = await self.full(60000)
+        flush = asyncio.ensure_future(producer.flush())
+        with self.assertRaises(asyncio.TimeoutError):
+            await asyncio.wait_for(producer.stop(), 0.05)
+        for ended in (flush, *futures):
+            with self.assertRaises(errors.ProducerClosed):
+                await soon(ended)
+
     async def test_many_unread_reports_only_slow_it_down(self) -> None:
         producer = await self.producer(config={"kprod.delivery.queue.max": 50})
         futures = [await producer.send("topic", b"x", partition=0) for _ in range(3000)]

@@ -11,7 +11,15 @@ from cluster import END_TXN, ERROR, SWALLOW_AFTER_WORK, TXN_OFFSET_COMMIT
 from support import ClusterTestCase, soon
 
 from kprod import KprodProducer, OffsetAndMetadata, TopicPartition
-from kprod.errors import IllegalOperation, KafkaError, ProducerFenced, TopicAuthorizationFailedError
+from kprod._packed import Extra
+from kprod.errors import (
+    IllegalOperation,
+    KafkaError,
+    MessageSizeTooLargeError,
+    ProducerFenced,
+    TopicAuthorizationFailedError,
+    UnknownTopicOrPartitionError,
+)
 
 TOPIC_AUTHORIZATION_FAILED = 29
 
@@ -130,6 +138,117 @@ class Transactions(ClusterTestCase):
         await soon(producer.begin_transaction())
         await soon(producer.abort_transaction())
         self.assertEqual(self.committed("topic"), ["committed"])
+
+    def refused_later(self, producer: KprodProducer, partition: Any = 5) -> asyncio.Future[Any]:
+        """The future of a record that send() has taken, and the library then has not."""
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        future.add_done_callback(lambda failed: failed.exception())
+        (handle,) = producer._driver.topics
+        producer._outgoing.add(future, handle, b"refused", Extra(None, partition), now=False)
+        return future
+
+    async def test_no_commit_without_a_record_that_was_refused_after_send(self) -> None:
+        producer = await self.transactional()
+        for partition, expected in ((5, UnknownTopicOrPartitionError), ("no number", Exception)):
+            with self.subTest(partition=partition):
+                await soon(producer.begin_transaction())
+                await soon(producer.send_and_wait("topic", b"aborted"))
+                future = self.refused_later(producer, partition)
+                with self.assertRaises(expected):
+                    await soon(producer.commit_transaction())
+                self.assertTrue(future.done())
+                with self.assertRaises(IllegalOperation):
+                    await soon(producer.send("topic", b"more"))
+                await soon(producer.abort_transaction())
+        with self.assertRaises(UnknownTopicOrPartitionError):
+            async with producer.transaction():
+                await soon(producer.send("topic", b"aborted"))
+                future = self.refused_later(producer)
+                # It may be refused long before the commit.
+                await asyncio.wait([future])
+        async with producer.transaction():
+            await soon(producer.send("topic", b"committed"))
+        self.assertEqual(self.committed("topic"), ["committed"])
+
+    async def test_what_send_itself_has_refused_is_its_caller_s_matter(self) -> None:
+        producer = await self.transactional(max_request_size=1000)
+        async with producer.transaction():
+            await soon(producer.send("topic", b"before"))
+            for size in (950, 1000, 2000):
+                with self.assertRaises(MessageSizeTooLargeError):
+                    await soon(producer.send("topic", b"x" * size))
+            await soon(producer.send("topic", b"after"))
+        self.assertEqual(self.committed("topic"), ["before", "after"])
+
+    async def cancelled_commit(self, producer: KprodProducer) -> None:
+        """A commit whose caller is cancelled, and which is refused then."""
+        await soon(producer.begin_transaction())
+        self.cluster.inject(ERROR, error=TOPIC_AUTHORIZATION_FAILED)
+        (await producer.send("topic", b"refused")).add_done_callback(lambda future: future.exception())
+        commit = asyncio.ensure_future(producer.commit_transaction())
+        await asyncio.sleep(0)
+        commit.cancel()
+        with self.assertRaises(asyncio.CancelledError):
+            await soon(commit)
+
+    async def test_a_commit_that_is_refused_after_its_caller_was_cancelled(self) -> None:
+        producer = await self.transactional()
+        async with producer.transaction():
+            await soon(producer.send_and_wait("topic", b"first"))
+        await self.cancelled_commit(producer)
+        with self.assertRaisesRegex(IllegalOperation, "aborted first") as caught:
+            await soon(producer.begin_transaction())
+        self.assertIsInstance(caught.exception.__cause__, TopicAuthorizationFailedError)
+        with self.assertRaises(TopicAuthorizationFailedError):
+            await soon(producer.commit_transaction())
+        await soon(producer.abort_transaction())
+        # The abort, too, waits for the commit.
+        await self.cancelled_commit(producer)
+        await soon(producer.abort_transaction())
+        async with producer.transaction():
+            await soon(producer.send_and_wait("topic", b"last"))
+        self.assertEqual(self.committed("topic"), ["first", "last"])
+
+    async def test_an_abort_after_a_commit_whose_caller_was_cancelled(self) -> None:
+        producer = await self.transactional()
+        await soon(producer.begin_transaction())
+        await soon(producer.send_and_wait("topic", b"committed"))
+        commit = asyncio.ensure_future(producer.commit_transaction())
+        await asyncio.sleep(0)
+        commit.cancel()
+        with self.assertRaisesRegex(AssertionError, "no transaction"):
+            await soon(producer.abort_transaction())
+        self.assertTrue(commit.cancelled())
+        self.assertEqual(self.committed("topic"), ["committed"])
+
+    async def test_the_context_aborts_what_is_refused_after_its_caller_was_cancelled(self) -> None:
+        producer = await self.transactional()
+
+        async def at_the_end(leaving: asyncio.Event) -> None:
+            async with producer.transaction():
+                (await producer.send("topic", b"refused")).add_done_callback(lambda future: future.exception())
+                leaving.set()
+
+        async def in_the_body(leaving: asyncio.Event) -> None:
+            async with producer.transaction():
+                (await producer.send("topic", b"refused")).add_done_callback(lambda future: future.exception())
+                leaving.set()
+                await producer.commit_transaction()
+
+        for transact in (at_the_end, in_the_body):
+            with self.subTest(commit=transact.__name__):
+                async with producer.transaction():
+                    await soon(producer.send_and_wait("topic", b"before"))
+                self.cluster.inject(ERROR, error=TOPIC_AUTHORIZATION_FAILED)
+                leaving = asyncio.Event()
+                task = asyncio.ensure_future(transact(leaving))
+                await soon(leaving.wait())
+                task.cancel()
+                with self.assertRaises(asyncio.CancelledError):
+                    await soon(task)
+                async with producer.transaction():
+                    await soon(producer.send_and_wait("topic", b"after"))
+        self.assertEqual(self.committed("topic"), ["before", "after"] * 2)
 
     async def test_offsets(self) -> None:
         producer = await self.transactional()
