@@ -441,12 +441,12 @@
 #define KPROD_ERR_DUPLICATE_SEQUENCE_NUMBER (46)
 
 /**
- * The broker knows a newer epoch of this producer. With a transaction, abort it to learn whether another producer took over.
+ * The broker knows a newer epoch of this producer: another one with the same transactional.id took over, or the transaction lasted longer than transaction.timeout.ms and was aborted by its coordinator.
  */
 #define KPROD_ERR_INVALID_PRODUCER_EPOCH (47)
 
 /**
- * The coordinator's transaction is in a state that does not allow this.
+ * The coordinator's transaction is in a state that does not allow this: most likely it lasted longer than transaction.timeout.ms and was aborted. Close the producer; a new one goes on.
  */
 #define KPROD_ERR_INVALID_TXN_STATE (48)
 
@@ -656,7 +656,7 @@
 #define KPROD_ERR_THROTTLING_QUOTA_EXCEEDED (89)
 
 /**
- * Another producer with the same transactional.id took over. Only that one may go on.
+ * Another producer with the same transactional.id took over, or the transaction lasted longer than transaction.timeout.ms and was aborted by its coordinator. Close the producer; unless there is another, a new one goes on.
  */
 #define KPROD_ERR_PRODUCER_FENCED (90)
 
@@ -2658,8 +2658,9 @@ int32_t kprod_begin_transaction_async(struct kprod_producer_t *producer,
  *
  * Returns: 0: committed. KPROD_ERR_TIMED_OUT: the outcome is not known yet and the commit goes on; call it again for its
  * result: until then every other transactional call is refused. Any error with kprod_error_is_abortable: not
- * committed; abort. Any with kprod_error_is_fatal (_PRODUCER_FENCED, _INVALID_PRODUCER_EPOCH: a newer instance has
- * taken over and ended the transaction): close the producer. After a fatal error, and after KPROD_ERR_CLOSED where
+ * committed; abort. Any with kprod_error_is_fatal (_PRODUCER_FENCED, _INVALID_PRODUCER_EPOCH, _INVALID_TXN_STATE: a
+ * newer instance has taken over and ended the transaction, or the coordinator has aborted it because it lasted longer
+ * than transaction.timeout.ms): close the producer. After a fatal error, and after KPROD_ERR_CLOSED where
  * another thread closes the producer meanwhile, a commit that was called may have been done or not: who has to know
  * asks the log, or lets the next instance take up from the group's committed offsets. KPROD_ERR_ILLEGAL_STATE: no
  * transaction is open.
@@ -2706,7 +2707,8 @@ int32_t kprod_commit_transaction_async(struct kprod_producer_t *producer,
  * @param err         out, optional: an error object, written on failure only.
  *
  * Returns: 0: aborted; KPROD_ERR_TIMED_OUT: it goes on; call it again for its result. Any with kprod_error_is_fatal
- * (_PRODUCER_FENCED, _INVALID_PRODUCER_EPOCH: a newer instance has taken over and has aborted it): close the producer.
+ * (_PRODUCER_FENCED, _INVALID_PRODUCER_EPOCH, _INVALID_TXN_STATE: a newer instance has taken over and has aborted it, or
+ * the coordinator has because it lasted longer than transaction.timeout.ms): close the producer.
  * KPROD_ERR_ILLEGAL_STATE: no transaction is open. KPROD_ERR_ILLEGAL_STATE also when
  * the producer has no transactional.id, or another transactional call has not ended: the message says what comes
  * first. KPROD_ERR_INVALID_ARG, _CLOSED, _IN_CALLBACK, _FORKED, _INTERNAL, and what ended the producer for good.

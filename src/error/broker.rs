@@ -99,9 +99,9 @@ super::codes! {
     DUPLICATE_SEQUENCE_NUMBER = 46, Permanent,
         "The broker has this batch already.";
     INVALID_PRODUCER_EPOCH = 47, Permanent,
-        "The broker knows a newer epoch of this producer. With a transaction, abort it to learn whether another producer took over.";
+        "The broker knows a newer epoch of this producer: another one with the same transactional.id took over, or the transaction lasted longer than transaction.timeout.ms and was aborted by its coordinator.";
     INVALID_TXN_STATE = 48, Fatal,
-        "The coordinator's transaction is in a state that does not allow this.";
+        "The coordinator's transaction is in a state that does not allow this: most likely it lasted longer than transaction.timeout.ms and was aborted. Close the producer; a new one goes on.";
     INVALID_PRODUCER_ID_MAPPING = 49, Fatal,
         "The coordinator has given the transactional.id another producer id. Make a new producer.";
     INVALID_TRANSACTION_TIMEOUT = 50, Permanent,
@@ -185,7 +185,7 @@ super::codes! {
     THROTTLING_QUOTA_EXCEEDED = 89, Retriable,
         "A quota is used up. Try again after the time the broker names.";
     PRODUCER_FENCED = 90, Fatal,
-        "Another producer with the same transactional.id took over. Only that one may go on.";
+        "Another producer with the same transactional.id took over, or the transaction lasted longer than transaction.timeout.ms and was aborted by its coordinator. Close the producer; unless there is another, a new one goes on.";
     RESOURCE_NOT_FOUND = 91, Permanent,
         "The broker has no such resource.";
     DUPLICATE_RESOURCE = 92, Permanent,

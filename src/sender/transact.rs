@@ -138,10 +138,19 @@ impl Engine {
         }
         // Behind what can be done at once, for who does not want to wait at all.
         let shared = &self.shared;
-        self.transactor.expire_calls(now, |call| {
+        self.transactor.expire_calls(now, |call, refused| {
             let code = ErrorCode::TIMED_OUT;
-            let cause = shared.hindrance(code);
-            let cause = cause.map_or_else(String::new, |cause| format!(": {}", cause.message));
+            let cause = match (shared.hindrance(code), refused) {
+                (Some(cause), _) => format!(": {}", cause.message),
+                (None, Some((step, refused))) => {
+                    format!(
+                        ": {step} was answered with {}: {}",
+                        refused.name(),
+                        refused.text()
+                    )
+                }
+                (None, None) => String::new(),
+            };
             let text = format!("{call} timed out; it goes on: call it again for its result{cause}");
             Error::new(code, text)
         });

@@ -53,6 +53,22 @@ struct Current {
     waiting: Option<(Instant, Operation)>,
 }
 
+impl Current {
+    /// Why another call is refused.
+    fn refuse(&self, call: Call) -> Error {
+        match self.waiting {
+            Some(_) => Error::new(
+                ErrorCode::ILLEGAL_STATE,
+                format!(
+                    "{call}: {} has not ended, and its caller waits for it",
+                    self.asked.call
+                ),
+            ),
+            None => refused(call, self.asked.call, "has not ended"),
+        }
+    }
+}
+
 /// The call under way, and a result that nobody has waited for.
 #[derive(Debug, Default)]
 pub(super) struct Calls {
@@ -82,7 +98,8 @@ impl Calls {
             call,
             offsets: offsets.cloned(),
         };
-        if let Some((ended, result)) = self.outcome.take() {
+        let needs_none = |ended: &Asked| (ended.call, call) == (Call::SendOffsets, Call::Abort);
+        if let Some((ended, result)) = self.outcome.take_if(|(ended, _)| !needs_none(ended)) {
             if ended == asked {
                 operation.complete(result.map(|()| 0));
             } else {
@@ -97,15 +114,13 @@ impl Calls {
                 current.waiting = Some((deadline, operation));
                 Entry::Settled
             }
-            Some(current)
-                if current.waiting.is_some()
-                    || (current.asked.call, call) != (Call::SendOffsets, Call::Abort) =>
-            {
-                operation.complete(Err(refused(call, current.asked.call, "has not ended")));
+            Some(current) if current.waiting.is_some() || !needs_none(&current.asked) => {
+                operation.complete(Err(current.refuse(call)));
                 Entry::Settled
             }
             // What is aborted needs no offsets.
             Some(_) | None => {
+                self.outcome = None;
                 self.current = Some(Current {
                     asked,
                     waiting: Some((deadline, operation)),

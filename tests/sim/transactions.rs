@@ -10,7 +10,7 @@ use kprod::config::Config;
 use kprod::error::ErrorCode;
 use kprod::mock::{
     BrokerState, ClusterConfig, CoordinatorKind, Fault, FaultKind, KafkaVersion, MemoryNetwork,
-    MockHandle, TopicConfig, When,
+    MockHandle, TopicConfig, TransactionState, When,
 };
 use kprod::producer::{Callbacks, Environment, Producer, Record, Timeout, TopicRef, UserBatch};
 use kprod::protocol::ApiKey;
@@ -214,6 +214,11 @@ impl World {
             return false;
         };
         assert_eq!(aborted, ErrorCode::OK, "abort");
+        let is_open = self.mock.with(|cluster| {
+            let left = cluster.transaction("me");
+            left.is_some_and(|left| left.state == TransactionState::Ongoing)
+        });
+        assert!(!is_open, "the coordinator knows nothing of the abort");
         self.fates[number] = Fate::Aborted;
         true
     }

@@ -480,3 +480,47 @@ fn what_was_retriable_is_abortable_in_a_transaction() {
     stage.mock().clear_faults();
     stage.abort();
 }
+
+/// Their result came when nobody waited for it: an abort needs none.
+#[test]
+fn offsets_that_ended_unseen_can_be_aborted() {
+    let stage = stage(2, &[]);
+    stage.begin();
+    let api = ApiKey::TxnOffsetCommit;
+    stage
+        .mock()
+        .inject(Fault::on(api).delay(Duration::from_millis(300)));
+    let limit = Timeout::After(Duration::from_millis(20));
+    let sent = stage
+        .producer
+        .send_offsets_to_transaction(offsets("g", -1, ""), limit);
+    assert_eq!(sent.unwrap_err().code, ErrorCode::TIMED_OUT);
+    // Refused as long as the offsets' result is to be fetched, or they have not ended.
+    until("they have ended", || {
+        let refused = stage.producer.commit_transaction(WAIT).unwrap_err();
+        assert_eq!(refused.code, ErrorCode::ILLEGAL_STATE);
+        refused.message.contains("has ended meanwhile")
+    });
+    stage.abort();
+    stage.transact(1);
+    assert_eq!(stage.committed(), [1]);
+}
+
+#[test]
+fn a_call_that_is_out_of_time_tells_what_was_refused() {
+    let stage = stage(2, &[]);
+    stage.begin();
+    stage.mock().inject(
+        Fault::on(ApiKey::TxnOffsetCommit)
+            .error(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)
+            .forever(),
+    );
+    let limit = Timeout::After(Duration::from_millis(300));
+    let sent = stage
+        .producer
+        .send_offsets_to_transaction(offsets("g", -1, ""), limit);
+    let error = sent.unwrap_err();
+    assert_eq!(error.code, ErrorCode::TIMED_OUT);
+    let told = "TxnOffsetCommit was answered with UNKNOWN_TOPIC_OR_PARTITION";
+    assert!(error.message.contains(told), "{}", error.message);
+}

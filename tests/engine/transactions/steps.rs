@@ -3,8 +3,11 @@
 use std::time::{Duration, Instant};
 
 use kprod::error::{Class, ErrorCode};
-use kprod::mock::{ClusterConfig, CoordinatorKind, Fault, KafkaVersion, MockServer};
-use kprod::producer::Offsets;
+use kprod::mock::{
+    ClusterConfig, CoordinatorKind, Fault, FaultKind, KafkaVersion, MockServer, TransactionState,
+    When,
+};
+use kprod::producer::{Offsets, Timeout};
 use kprod::protocol::ApiKey;
 
 use crate::support::{ok, until};
@@ -476,5 +479,41 @@ fn after_lost_records_the_next_transaction_begins_anew() {
             "{failed} transactions of 4 failed under {version}"
         );
         assert_eq!(stage.producer.metrics().data_losses, failed);
+    }
+}
+
+/// The group joined the transaction, although its offsets were refused or nobody was told: the abort ends that too.
+#[test]
+fn an_abort_ends_what_a_group_alone_has_joined() {
+    for version in BOTH {
+        let stage = stage(version, &[("request.timeout.ms", "300")]);
+        let join = match version {
+            1 => ApiKey::AddOffsetsToTxn,
+            _ => ApiKey::TxnOffsetCommit,
+        };
+        let lost = Fault::on(join).kind(FaultKind::Swallow(When::AfterWork));
+        let refused =
+            Fault::on(ApiKey::TxnOffsetCommit).error_after_work(ErrorCode::ILLEGAL_GENERATION);
+        for (fault, expected) in [
+            (lost, ErrorCode::TIMED_OUT),
+            (refused, ErrorCode::ILLEGAL_GENERATION),
+        ] {
+            stage.mock().inject(fault);
+            stage.begin();
+            let limit = Timeout::After(Duration::from_millis(100));
+            let sent = stage
+                .producer
+                .send_offsets_to_transaction(offsets("g", -1, ""), limit);
+            assert_eq!(sent.unwrap_err().code, expected);
+            assert_eq!(stage.state(), TransactionState::Ongoing);
+            stage.abort();
+            assert_ne!(
+                stage.state(),
+                TransactionState::Ongoing,
+                "{version} {expected:?}"
+            );
+        }
+        stage.transact(1);
+        assert_eq!(stage.committed(), [1]);
     }
 }
