@@ -90,8 +90,9 @@ impl Track {
 
     /// The place of the one that is to be tried again next: those that the broker does not remember have had their turn.
     pub fn next_retry(&self) -> usize {
-        let is_remembered = |batch: &Box<Batch>| batch.attempts.trace != Trace::NotRemembered;
-        self.retry.iter().position(is_remembered).unwrap_or(0)
+        let mut traces = self.retry.iter().map(|batch| batch.attempts.trace);
+        let next = traces.position(|trace| trace != Trace::NotRemembered);
+        next.unwrap_or(0)
     }
 
     /// Whether the oldest waits for what one behind it will show.
