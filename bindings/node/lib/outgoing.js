@@ -40,8 +40,12 @@ class Outgoing {
     this._timer = null;
     this.handOver = this.handOver.bind(this);
     this._tick = this._tick.bind(this);
+    driver.owed.whenFewer(this._fewer, () => this._maybeReady());
     driver.reports.onWritable = () => this._resume();
-    driver.reports.onPolled = () => this._polled();
+    driver.reports.onPolled = () => {
+      // Reports that were taken have left room for others.
+      if (this._fullOfReports) this._resume();
+    };
   }
 
   /** A record's promise. Until the library has taken the record, the signal takes it back. */
@@ -202,12 +206,11 @@ class Outgoing {
   _resume() {
     this._full = this._fullOfReports = false;
     this.handOver();
-    this._polled();
+    this._maybeReady();
   }
 
-  _polled() {
-    if (this._fullOfReports) this._resume();
-    else if (this._ready.length > 0 && !this._full && this._owed.count < this._fewer) this.release();
+  _maybeReady() {
+    if (this._ready.length > 0 && !this._full && this._owed.count < this._fewer) this.release();
   }
 
   /** The pack's last record has no room for now. */

@@ -10,6 +10,14 @@ class Owed {
     this._reject = [null];
     this._free = [];
     this.count = 0;
+    this._mark = -1;
+    this._fallen = () => {};
+  }
+
+  /** Calls this whenever fewer are owed than this, and were not before. */
+  whenFewer(than, fallen) {
+    this._mark = than - 1;
+    this._fallen = fallen;
   }
 
   add(resolve, reject) {
@@ -39,7 +47,9 @@ class Owed {
   remove(tag) {
     this._resolve[tag] = this._reject[tag] = null;
     this._free.push(tag);
-    if (--this.count === 0) this._none();
+    this.count--;
+    if (this.count === this._mark) this._fallen();
+    if (this.count === 0) this._none();
   }
 
   rejectAll(error) {

@@ -108,3 +108,23 @@ test('readiness waits for outcomes of too many records', async () => {
   await producer.close();
   assert.throws(() => new Producer({}, { highWaterMark: 0 }), { name: 'INVALID_ARG' });
 });
+
+test('readiness comes when records are refused or taken back', async () => {
+  const properties = { 'test.mock.num.brokers': 1, 'transactional.id': 'id' };
+  const producer = new Producer(properties, { highWaterMark: 10 });
+  const fill = (signal) => {
+    for (let i = 0; i < 10; i++) producer.send({ topic: 't', value: 'x', partition: 0 }, { signal }).catch(() => {});
+    return producer.ready();
+  };
+  // No transaction was begun.
+  await fill();
+  await producer.beginTransaction();
+  const stop = new AbortController();
+  const takenBack = fill(stop.signal);
+  stop.abort();
+  await takenBack;
+  const aborted = fill();
+  await producer.abortTransaction();
+  await aborted;
+  await producer.close();
+});

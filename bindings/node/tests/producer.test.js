@@ -44,6 +44,14 @@ test('more than there is memory for waits and arrives', withProducer({ 'buffer.m
     assert.strictEqual((await Promise.all(sends)).length, 20000);
   }));
 
+test('more than there is room for reports waits and arrives', withProducer({ 'kprod.delivery.queue.max': 1 },
+  async (producer) => {
+    const sends = [];
+    for (let i = 0; i < 3000; i++) sends.push(producer.send({ topic: 't', value: 'x', partition: 0 }));
+    const offsets = (await Promise.all(sends)).map((metadata) => metadata.offset);
+    assert.deepStrictEqual(offsets, offsets.map((_, i) => i));
+  }));
+
 test('a record that is too large is refused', withProducer({}, async (producer) => {
   await assert.rejects(producer.send({ topic: 't', value: Buffer.alloc(3 << 20) }), { name: 'RECORD_TOO_LARGE' });
   assert.strictEqual((await producer.send({ topic: 't', value: Buffer.alloc(900000), partition: 0 })).offset, 0);
