@@ -46,6 +46,8 @@ export class KprodError extends Error {
   readonly fatal: boolean;
   /** Of a record or batch: whether it may stand in the log all the same. */
   readonly persisted?: 'no' | 'possibly' | 'yes';
+  /** Of a commit: why a record of the transaction was refused. Of an abort: what led to it. */
+  readonly cause?: unknown;
 }
 
 export class Batch {
@@ -73,11 +75,12 @@ export class Producer {
   createBatch(): Batch;
   sendBatch(batch: Batch, topic: string, partition: number): Promise<Metadata>;
   beginTransaction(): Promise<void>;
+  /** Refused, with the cause, after a record or batch of the transaction was refused: then abort. */
   commitTransaction(): Promise<void>;
   abortTransaction(): Promise<void>;
   sendOffsetsToTransaction(offsets: Offset[], group: string | GroupMetadata): Promise<void>;
   /**
-   * Aborts whatever the body throws. When only the commit's time has passed (TIMED_OUT), it goes on, and
+   * Aborts whatever the body throws, and when a record failed: the promises of records need no handler. When only the commit's time has passed (TIMED_OUT), it goes on, and
    * commitTransaction() has its result.
    */
   transaction<T>(body: (producer: Producer) => Promise<T> | T): Promise<T>;

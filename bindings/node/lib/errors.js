@@ -5,8 +5,8 @@ const PERSISTED = ['no', 'possibly', 'yes'];
 
 /** What the library refused or could not do. */
 class KprodError extends Error {
-  constructor(code, { message, flags = 0, persisted } = {}) {
-    super(message || load().err_str(code));
+  constructor(code, { message, flags = 0, persisted, cause } = {}) {
+    super(message || load().err_str(code), cause && { cause });
     this.code = code;
     this.name = load().err_name(code);
     this.retriable = (flags & c.RETRIABLE) !== 0;
@@ -42,4 +42,11 @@ function reported(code, flags, message, record) {
   return new KprodError(code, { message, flags, persisted: record ? PERSISTED[(flags >> 4) & 3] : undefined });
 }
 
-module.exports = { KprodError, refused, taken, reported };
+/** The error of a commit, of whose records one was refused. */
+function incomplete(cause) {
+  return new KprodError(cause instanceof KprodError ? cause.code : c.INVALID_ARG, {
+    message: `a record of the transaction was refused, abort it: ${cause?.message ?? cause}`, flags: c.ABORTABLE, cause,
+  });
+}
+
+module.exports = { KprodError, refused, taken, reported, incomplete };

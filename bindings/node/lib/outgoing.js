@@ -40,6 +40,8 @@ class Outgoing {
     this._timer = null;
     this.handOver = this.handOver.bind(this);
     this._tick = this._tick.bind(this);
+    /** Called with the error of each record that is refused after its promise was given out. */
+    this.onRefused = () => {};
     driver.owed.whenFewer(this._fewer, () => this._maybeReady());
     driver.reports.onWritable = () => this._resume();
     driver.reports.onPolled = () => {
@@ -170,7 +172,9 @@ class Outgoing {
 
   _refuse(pack, place, error) {
     pack.settled(place + 1);
-    if (!pack.isDropped(place)) this._owed.reject(pack.tagOf(place), error);
+    if (pack.isDropped(place)) return;
+    this.onRefused(error);
+    this._owed.reject(pack.tagOf(place), error);
   }
 
   /** Nothing of the pack is left. */

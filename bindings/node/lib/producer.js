@@ -37,15 +37,7 @@ class Producer {
 
   /** Sends a message; the promise tells where it is in the log. */
   send(message, options) {
-    try {
-      if (this.#closing !== null) throw refused(c.CLOSED);
-      if (message === null || typeof message !== 'object') throw refused(c.INVALID_ARG, 'a message must be an object');
-      const { topic, key, value, headers, partition, timestamp } = message;
-      return this.#outgoing.add(this.#driver.topic(topic), key, value, pairsOf(headers), partitionOf(partition),
-        timestampOf(timestamp), signalOf(options?.signal));
-    } catch (error) {
-      return Promise.reject(error);
-    }
+    return this.#told(this.#send(message, options));
   }
 
   /** Resolves when more may be sent: what paces a sender that does not wait for outcomes. */
@@ -69,22 +61,8 @@ class Producer {
   }
 
   /** Sends a batch to a partition, after those sent to it before. Refused, it may be sent again. */
-  async sendBatch(batch, topic, partition) {
-    this.#checkOpen();
-    const { library, owed } = this.#driver;
-    if (partitionOf(partition) < 0) throw refused(c.INVALID_ARG, 'a batch needs a partition');
-    const handle = this.#driver.topic(topic);
-    let tag;
-    const outcome = new Promise((resolve, reject) => { tag = owed.add(resolve, reject); });
-    outcome.catch(() => {});
-    try {
-      await this.#outgoing.afterSends(() => this.#driver.operation((producer, accepted) => library.send_batch_async(
-        producer, batch._alive(), handle, partition, tag, accepted)));
-    } catch (error) {
-      if (owed.has(tag)) owed.remove(tag);
-      throw error;
-    }
-    return outcome;
+  sendBatch(batch, topic, partition) {
+    return this.#told(this.#sendBatch(batch, topic, partition));
   }
 
   beginTransaction() {
@@ -130,6 +108,49 @@ class Producer {
       this.#outgoing.release();
       this.#driver.destroy();
     }
+  }
+
+  #send(message, options) {
+    try {
+      if (this.#closing !== null) throw refused(c.CLOSED);
+      if (message === null || typeof message !== 'object') throw refused(c.INVALID_ARG, 'a message must be an object');
+      const { topic, key, value, headers, partition, timestamp } = message;
+      return this.#outgoing.add(this.#driver.topic(topic), key, value, pairsOf(headers), partitionOf(partition),
+        timestampOf(timestamp), signalOf(options?.signal));
+    } catch (error) {
+      this.#transactions.refused(error);
+      return Promise.reject(error);
+    }
+  }
+
+  async #sendBatch(batch, topic, partition) {
+    this.#checkOpen();
+    const { owed } = this.#driver;
+    let tag;
+    const outcome = new Promise((resolve, reject) => { tag = owed.add(resolve, reject); });
+    outcome.catch(() => {});
+    try {
+      await this.#transactions.offer(batch, this.#offer(batch, topic, partition, tag));
+    } catch (error) {
+      if (owed.has(tag)) owed.remove(tag);
+      throw error;
+    }
+    return outcome;
+  }
+
+  /** Resolves when the library has accepted the batch. */
+  async #offer(batch, topic, partition, tag) {
+    if (partitionOf(partition) < 0) throw refused(c.INVALID_ARG, 'a batch needs a partition');
+    const handle = this.#driver.topic(topic);
+    const { library } = this.#driver;
+    await this.#outgoing.afterSends(() => this.#driver.operation((producer, accepted) => library.send_batch_async(
+      producer, batch._alive(), handle, partition, tag, accepted)));
+  }
+
+  /** Where a transaction's own promise tells of a failure, nobody need listen to this one. */
+  #told(promise) {
+    if (this.#transactions.tells) promise.catch(() => {});
+    return promise;
   }
 
   #operation(name, ...args) {

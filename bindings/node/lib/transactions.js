@@ -1,9 +1,11 @@
 'use strict';
 const { constants: c } = require('./library');
+const { incomplete } = require('./errors');
 const { describe } = require('./offsets');
 
 /** Errors of an abort where there is nothing left to abort: the transaction has ended, or its commit goes on. */
 const NOTHING_LEFT = [c.CLOSED, c.ILLEGAL_STATE];
+const RECORD = 'record';
 
 /** The producer's transactional calls. The library answers one at a time. */
 class Transactions {
@@ -12,21 +14,75 @@ class Transactions {
     this._outgoing = outgoing;
     /** Offsets on their way, of which the program may not have awaited the promises. */
     this._sending = new Set();
+    /** The same of batches. */
+    this._offered = new Set();
+    /**
+     * While a transaction is open: why something sent in it was refused, by what was. The library does not know of it,
+     * and would commit the rest. A batch that is accepted when it is sent again is forgotten.
+     */
+    this._refusals = null;
+    this._running = 0;
+    outgoing.onRefused = (error) => this.refused(error);
+  }
+
+  /** Whether the rejection of `run` tells of what is sent now and fails. */
+  get tells() {
+    return this._running > 0;
+  }
+
+  refused(error, what = RECORD) {
+    if (this._refusals !== null && !this._refusals.has(what)) this._refusals.set(what, error);
+  }
+
+  /** A batch that is offered to the library: a promise of its acceptance. */
+  async offer(batch, accepted) {
+    this._offered.add(accepted);
+    try {
+      await accepted;
+      this._refusals?.delete(batch);
+    } catch (error) {
+      if (error?.code !== c.PURGED_QUEUED) this.refused(error, batch);
+      throw error;
+    } finally {
+      this._offered.delete(accepted);
+    }
   }
 
   async begin() {
-    await this._driver.operation(this._driver.library.begin_transaction_async);
+    const before = this._refusals;
+    this._refusals ??= new Map();
+    try {
+      await this._driver.operation(this._driver.library.begin_transaction_async);
+    } catch (error) {
+      if (error.code !== c.TIMED_OUT) this._refusals = before;
+      throw error;
+    }
   }
 
   async commit() {
-    if (this._sending.size > 0) await Promise.allSettled(this._sending);
-    await this._outgoing.afterSends(() => this._driver.operation(this._driver.library.commit_transaction_async));
+    const pending = [...this._sending, ...this._offered];
+    if (pending.length > 0) await Promise.allSettled(pending);
+    await this._outgoing.afterSends(() => this._commitComplete());
+  }
+
+  async _commitComplete() {
+    const refusals = this._refusals;
+    if (refusals?.size > 0) throw incomplete(refusals.values().next().value);
+    // What is refused from here on is not the transaction's.
+    this._refusals = null;
+    try {
+      await this._driver.operation(this._driver.library.commit_transaction_async);
+    } catch (error) {
+      if (error.code !== c.TIMED_OUT || error.abortable) this._refusals ??= refusals;
+      throw error;
+    }
   }
 
   async abort() {
     this._outgoing.fail(c.ABORTED);
     if (this._sending.size > 0) await Promise.allSettled(this._sending);
     await this._driver.operation(this._driver.library.abort_transaction_async);
+    this._refusals = null;
   }
 
   async sendOffsets(offsets, group) {
@@ -43,6 +99,15 @@ class Transactions {
 
   /** Commits what the body does, or aborts it, whatever the body throws. */
   async run(body, producer) {
+    this._running++;
+    try {
+      return await this._run(body, producer);
+    } finally {
+      this._running--;
+    }
+  }
+
+  async _run(body, producer) {
     await this.begin();
     let result;
     try {

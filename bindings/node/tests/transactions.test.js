@@ -4,7 +4,7 @@
 const { test } = require('node:test');
 const assert = require('node:assert');
 const { Producer } = require('..');
-const { MockCluster, END_TXN, TXN_OFFSET_COMMIT } = require('./support/clusters');
+const { MockCluster, UP, CRASHED, END_TXN, TXN_OFFSET_COMMIT } = require('./support/clusters');
 
 /** Runs the body with a transactional producer on a mock cluster. Then "kept", and what else is named, is committed. */
 function committing(properties, body, ...committed) {
@@ -118,6 +118,79 @@ test('an abort whose time passes is told, with what led to it', committing({ 'ma
     }), (error) => error.name === 'TIMED_OUT' && error.cause === mine);
     await resumed(() => producer.abortTransaction());
   }));
+
+const REFUSED = {
+  'is too large': [{ value: Buffer.alloc(2 << 20) }, 'RECORD_TOO_LARGE'],
+  'has a partition that is not there': [{ value: 'credit', partition: 7 }, 'UNKNOWN_PARTITION'],
+  'has a time before all times': [{ value: 'credit', timestamp: -5 }, 'INVALID_ARG'],
+  'is none': [{ value: 5 }, 'INVALID_ARG'],
+};
+
+for (const [what, [content, name]] of Object.entries(REFUSED)) {
+  test(`a record that ${what} lets the commit abort`, committing({}, async (producer) => {
+    await producer.partitionsFor('t');
+    for (const heed of [() => {}, (refused) => refused.catch(() => {})]) {
+      await assert.rejects(producer.transaction((transaction) => {
+        transaction.send({ topic: 't', value: 'debit' });
+        heed(transaction.send({ topic: 't', ...content }));
+      }), (error) => error.name === name && error.abortable && error.cause.name === name);
+    }
+    await producer.beginTransaction();
+    const sent = producer.send({ topic: 't', value: 'debit' });
+    await assert.rejects(producer.send({ topic: 't', ...content }), { name });
+    await sent;
+    for (let again = 0; again < 2; again++) {
+      await assert.rejects(producer.commitTransaction(), (error) => error.abortable && error.cause.name === name);
+    }
+    await producer.abortTransaction();
+  }));
+}
+
+test('a record that had no room in time lets the commit abort', committing(
+  { 'buffer.memory': 65536, 'batch.size': 16384, 'max.block.ms': 1000, 'linger.ms': 0 }, async (producer, cluster) => {
+    await producer.partitionsFor('t');
+    cluster.setBroker(CRASHED);
+    let sent;
+    await assert.rejects(producer.transaction(async (transaction) => {
+      sent = Array.from({ length: 1000 }, () => transaction.send({ topic: 't', value: Buffer.alloc(1000) }));
+      await sent.at(-1).catch(() => {});
+      cluster.setBroker(UP);
+    }), { name: 'QUEUE_FULL', abortable: true });
+    await Promise.allSettled(sent);
+  }));
+
+test('a batch that is refused lets the commit abort, unless it is sent again', committing({}, async (producer) => {
+  const batch = producer.createBatch();
+  batch.append({ value: 'batch' });
+  await assert.rejects(producer.transaction((transaction) => {
+    transaction.send({ topic: 't', value: 'debit' });
+    transaction.sendBatch(batch, 't', 7);
+  }), (error) => error.abortable && error.cause.name === 'UNKNOWN_PARTITION');
+  await producer.transaction(async (transaction) => {
+    await assert.rejects(transaction.sendBatch(batch, 't', 7), { name: 'UNKNOWN_PARTITION' });
+    transaction.sendBatch(batch, 't', 0);
+  });
+}, 'batch'));
+
+test('what was refused outside of a transaction, or taken back, lets it commit', committing({}, async (producer) => {
+  await assert.rejects(producer.send({ topic: 't', value: 'stray' }), { name: 'ILLEGAL_STATE' });
+  await assert.rejects(producer.commitTransaction(), { name: 'ILLEGAL_STATE' });
+  await producer.transaction((transaction) => {
+    const stop = new AbortController();
+    transaction.send({ topic: 't', value: 'taken back' }, { signal: stop.signal });
+    transaction.send({ topic: 't', value: 'sent' });
+    stop.abort();
+  });
+}, 'sent'));
+
+test('what nobody awaits in a transaction is told by the transaction alone', committing({}, async (producer) => {
+  await assert.rejects(producer.transaction((transaction) => {
+    for (let i = 0; i < 10; i++) transaction.send({ topic: 't', value: 'dropped' });
+    throw new RangeError('mine');
+  }), RangeError);
+  // A rejection that nobody handles is known by then.
+  await new Promise(setImmediate);
+}));
 
 test('a record that fails lets the commit abort', committing({ 'delivery.timeout.ms': 300, 'request.timeout.ms': 200,
   'allow.auto.create.topics': false }, async (producer) => {
