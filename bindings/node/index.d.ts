@@ -80,8 +80,8 @@ export class Producer {
   abortTransaction(): Promise<void>;
   sendOffsetsToTransaction(offsets: Offset[], group: string | GroupMetadata): Promise<void>;
   /**
-   * Aborts whatever the body throws, and when a record failed: the promises of records need no handler. When only the commit's time has passed (TIMED_OUT), it goes on, and
-   * commitTransaction() has its result.
+   * Aborts whatever the body throws, and when a record failed: the promises of records need no handler. When only the
+   * commit's time has passed (TIMED_OUT), it goes on, and commitTransaction() has its result.
    */
   transaction<T>(body: (producer: Producer) => Promise<T> | T): Promise<T>;
   close(): Promise<void>;

@@ -178,6 +178,70 @@ class TestTransactions < Test::Unit::TestCase
     end
   end
 
+  REFUSED = { RECORD_TOO_LARGE: ['x' * (2 << 20), {}], UNKNOWN_PARTITION: ['credit', { partition: 7 }],
+              INVALID_TIMESTAMP_ARG: ['credit', { timestamp: -5 }] }.freeze
+
+  # The error of a commit without a record that was refused.
+  def assert_incomplete(name, &block)
+    error = assert_raise_kind_of(Kprod::Error, &block)
+    assert_equal [name.to_s, name.to_s, true], [error.name, error.cause.name, error.abortable?]
+  end
+
+  REFUSED.each do |name, (value, keywords)|
+    define_method("test_a_record_refused_as_#{name.downcase}_lets_the_commit_abort") do
+      aborted do |producer, cluster, sent|
+        producer.partitions_for('t')
+        assert_incomplete(name) { producer.transaction { sent.call && producer.send('t', value, **keywords) } }
+        ended = cluster.requests(Cluster::END_TXN)
+        producer.begin_transaction
+        refused = producer.send('t', value, **keywords)
+        assert_raise(Kprod::Error) { refused.value }
+        2.times { assert_incomplete(name) { producer.commit_transaction } }
+        producer.abort_transaction
+        assert_equal ended, cluster.requests(Cluster::END_TXN)
+      end
+    end
+  end
+
+  def test_a_record_that_had_no_room_in_time_lets_the_commit_abort
+    Cluster.open do |cluster|
+      transactional(cluster, 'buffer.memory' => 65_536, 'batch.size' => 16_384, 'linger.ms' => 0,
+                             'max.block.ms' => 1000) do |producer|
+        within_limit do
+          producer.partitions_for('t')
+          assert_incomplete(:QUEUE_FULL) do
+            producer.transaction do
+              cluster.broker(Cluster::CRASHED)
+              sent = []
+              assert_raise(Kprod::QueueFullError) { loop { sent << producer.try_send('t', 'x' * 1000) } }
+              assert_kind_of Kprod::QueueFullError, sent.last.tap(&:wait).error
+              cluster.broker(Cluster::UP)
+            end
+          end
+          producer.transaction { producer.send('t', 'kept') }
+        end
+      end
+      assert_equal ['kept'], committed(cluster)
+    end
+  end
+
+  def test_what_was_refused_outside_of_a_transaction_or_cancelled_lets_it_commit
+    Cluster.open do |cluster|
+      transactional(cluster) do |producer|
+        within_limit do
+          producer.start
+          assert_raise(Kprod::IllegalStateError) { producer.send('t', 'stray').value }
+          assert_raise(Kprod::IllegalStateError) { producer.commit_transaction }
+          producer.transaction do
+            producer.send('t', 'sent')
+            nil until producer.send('t', 'in time or not').cancel
+          end
+        end
+      end
+      assert_equal ['sent'], committed(cluster) - ['in time or not']
+    end
+  end
+
   def test_a_record_that_failed_lets_the_commit_abort
     with('transactional.id' => 'id', 'allow.auto.create.topics' => false, 'request.timeout.ms' => 200,
          'delivery.timeout.ms' => 300) do |producer|

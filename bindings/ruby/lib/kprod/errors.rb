@@ -41,6 +41,12 @@ module Kprod
       CLASSES.fetch(code, Error).new(code, message, flags, record ? PERSISTED[flags >> 4 & 3] : nil)
     end
 
+    # The error of a commit, of whose records one was refused.
+    # @api private
+    def self.incomplete(cause)
+      of(cause.code, "a record of the transaction was refused, abort it: #{cause.message}", 2)
+    end
+
     # The error object at this pointer's place, freed.
     # @api private
     def self.taken(out, code)

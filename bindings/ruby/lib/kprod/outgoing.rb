@@ -16,6 +16,11 @@ module Kprod
     NOTHING = { Object => :never }.freeze
     private_constant :QUEUE_FULL, :REPORT_QUEUE_FULL, :CLOSED, :FORKED, :IN_CALLBACK, :CANCELLED, :NOTHING
 
+    # While a transaction is open: why records sent in it were refused. The library does not know of them, and would
+    # commit the rest. Sends add to it under the lock.
+    # @return [Array<Error>, nil]
+    attr_accessor :refusals
+
     # @param max_block [Float] how long records wait for room, in seconds
     def initialize(handle, max_block)
       @handle = handle
@@ -130,7 +135,7 @@ module Kprod
         whole do
           next false unless @pack.delete(future)
 
-          refuse(future, CANCELLED)
+          settle_later(future, Error.of(CANCELLED, record: true))
           have_room if @pack.empty?
           true
         end
@@ -293,7 +298,13 @@ module Kprod
     end
 
     def refuse(future, code)
-      @refused << [future, Error.of(code, record: true)]
+      error = Error.of(code, record: true)
+      @refusals << error if @refusals&.empty?
+      settle_later(future, error)
+    end
+
+    def settle_later(future, error)
+      @refused << [future, error]
       interrupt if @idle
     end
   end

@@ -18,10 +18,29 @@ module Kprod
       @left = nil
     end
 
-    def begin = step([:begin]) { |tag| Library.kprod_begin_transaction_async(@handle, tag) }
+    def begin
+      before = @outgoing.refusals
+      @outgoing.refusals ||= []
+      step([:begin]) { |tag| Library.kprod_begin_transaction_async(@handle, tag) }
+    rescue Error => e
+      @outgoing.refusals = before unless e.is_a?(TimedOutError)
+      raise
+    end
 
     def commit
-      step([:commit], after_sends: true) { |tag| Library.kprod_commit_transaction_async(@handle, tag) }
+      refusals = nil
+      step([:commit], after_sends: true) do |tag|
+        refusals = @outgoing.refusals
+        first = refusals&.first
+        raise Error.incomplete(first), cause: first if first
+
+        # What is refused from here on is not the transaction's.
+        @outgoing.refusals = nil
+        Library.kprod_commit_transaction_async(@handle, tag)
+      end
+    rescue Error => e
+      @outgoing.refusals ||= refusals unless e.is_a?(TimedOutError) && !e.abortable?
+      raise
     end
 
     def abort
@@ -30,6 +49,7 @@ module Kprod
       @left.last.wait if @left && @left.first.first == :offsets
       @outgoing.fail(ABORTED)
       step([:abort]) { |tag| Library.kprod_abort_transaction_async(@handle, tag) }
+      @outgoing.refusals = nil
     end
 
     def send_offsets(offsets, group)
