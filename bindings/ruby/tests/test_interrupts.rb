@@ -74,6 +74,45 @@ class TestInterrupts < Test::Unit::TestCase
     end
   end
 
+  def filled(producer, value) = producer.create_batch.tap { |batch| batch.append(value) }
+
+  def test_a_batch_whose_send_was_interrupted_is_not_sent
+    Cluster.open do |cluster|
+      called = []
+      late = nil
+      Kprod::Producer.open('bootstrap.servers' => cluster.bootstrap, 'reconnect.backoff.max.ms' => 50) do |producer|
+        producer.send('t', 'first', partition: 0).value(20)
+        cluster.broker(Cluster::CRASHED)
+        accepted = producer.send_batch(filled(producer, 'accepted'), 't', 0)
+        late = filled(producer, 'late')
+        assert_raise(Timeout::Error) do
+          Timeout.timeout(0.3) { producer.send_batch(late, 't', 0) { |*outcome| called << outcome } }
+        end
+        assert_raise(Kprod::IllegalStateError) { producer.send_batch(late, 't', 0) }
+        assert_raise(Kprod::IllegalStateError) { late.append('x') }
+        cluster.broker(Cluster::UP)
+        assert_equal 1, accepted.value(20).offset
+        assert_equal 2, producer.send('t', 'next', partition: 0).value(20).offset
+      end
+      assert_equal [], called
+    end
+  end
+
+  def test_a_batch_that_was_accepted_when_its_send_was_interrupted_is_told
+    with do |producer|
+      before = producer.send('t', 'x', partition: 0).value(20).offset
+      %i[whole wait await value offer].each do |method|
+        outcome = Queue.new
+        batch = filled(producer, 'y')
+        stopped_at_return(method) { producer.send_batch(batch, 't', 0) { |*told| outcome << told } }
+        within_limit { producer.flush }
+        after = producer.send('t', 'x', partition: 0).value(20).offset
+        assert_equal after - before - 1, outcome.length, "after #{method}: a batch without an outcome"
+        before = after
+      end
+    end
+  end
+
   def test_close_that_was_interrupted_is_done_by_the_next
     Cluster.open do |cluster|
       producer = Kprod::Producer.new('bootstrap.servers' => cluster.bootstrap, 'buffer.memory' => 65_536,

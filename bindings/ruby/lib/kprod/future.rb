@@ -9,7 +9,10 @@ module Kprod
   # ({ForkedError}).
   class Future
     # @api private
-    attr_reader :callback, :outcome
+    attr_reader :outcome
+
+    # @api private
+    attr_accessor :callback
 
     # @api private
     def initialize(outgoing, callback)

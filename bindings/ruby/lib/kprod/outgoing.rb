@@ -90,23 +90,21 @@ module Kprod
       future
     end
 
-    # The outcome of a batch, and the answer whether it was accepted; the block gives the tags of both to the library.
-    def expect_two(callback)
+    # The outcome of a batch that was accepted; the block gives the tags of the outcome and of the acceptance to the
+    # library. Where the wait is interrupted the batch is withdrawn.
+    def offer(batch, callback, &start)
+      check_wait
       outcome = Future.new(self, callback)
-      tag = nil
-      accepted = expect(after_sends: true) do |accepted_tag|
-        tag = (@last_tag += 1)
-        code = yield tag, accepted_tag
-        @owed[tag] = outcome if code.zero?
-        code
+      accepted = Future.new(self, nil)
+      tag = ended = nil
+      @mutex.synchronize do
+        await_gone
+        whole { start(accepted) { |accepted_tag| owe(tag = (@last_tag += 1), outcome, start.call(tag, accepted_tag)) } }
       end
-      begin
-        accepted.value
-      rescue Error
-        @mutex.synchronize { @owed.delete(tag) }
-        raise
-      end
-      outcome
+      accepted.value
+      ended = outcome
+    ensure
+      whole { give_up(batch, tag, accepted) } unless ended
     end
 
     # Waits for the future's outcome; the timeout is in seconds.
@@ -242,6 +240,23 @@ module Kprod
       raise Error.of(code) unless code.zero?
 
       @owed[tag] = future
+    end
+
+    def owe(tag, future, code)
+      @owed[tag] = future if code.zero?
+      code
+    end
+
+    # There is no outcome of a batch that was refused, or withdrawn before it was accepted, which its answer tells.
+    def give_up(batch, tag, accepted)
+      @mutex.synchronize do
+        next unless @owed.key?(tag)
+        next if accepted.done? && !accepted.error
+        next @owed.delete(tag) if accepted.done?
+
+        accepted.callback = ->(_, error) { @mutex.synchronize { @owed.delete(tag) } if error }
+        batch.withdraw
+      end
     end
 
     # Hands over the pack, unless the library was full and has not said that it is not any more.

@@ -68,13 +68,14 @@ module Kprod
       Batch.new(@handle)
     end
 
-    # Sends a batch to a partition, after those sent to it before. Refused, it may be sent again.
+    # Sends a batch to a partition, after those sent to it before. Refused, it may be sent again; interrupted while it
+    # waits, by Timeout or Thread#raise, it may not, and is not sent unless the library has accepted it before.
     # @return [Future]
     def send_batch(batch, topic, partition, &callback)
       raise ArgumentError, 'a batch needs a partition' if place(partition) == UNASSIGNED
 
       topic = handle_of(topic)
-      @outgoing.expect_two(callback) do |tag, accepted|
+      @outgoing.offer(batch, callback) do |tag, accepted|
         Library.kprod_send_batch_async(@handle, batch.handle, topic, partition, tag, accepted)
       end
     end
