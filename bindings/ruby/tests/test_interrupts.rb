@@ -148,6 +148,37 @@ class TestInterrupts < Test::Unit::TestCase
     end
   end
 
+  # Counts itself in its own way.
+  class Uncountable < String
+    def bytesize = Float::NAN
+  end
+
+  # Is a number, and none that is whole.
+  class Unwhole < Numeric
+    def <=>(_other) = 0
+    def coerce(other) = [other, 0]
+    def to_i = 'none'
+  end
+
+  def test_what_a_record_contains_can_neither_stop_nor_hold_the_producer
+    with do |producer|
+      assert_equal 0, within_limit { producer.send('t', Uncountable.new('x'), partition: 0).value.offset }
+      assert_raise(ArgumentError) { producer.send('t', 'x', timestamp: Unwhole.new) }
+      # A program's code may send itself, and wait.
+      asking = Enumerator.new { |pairs| pairs << ['a', producer.send('t', 'y', partition: 0).value.offset.to_s] }
+      assert_equal 2, within_limit { producer.send('t', 'x', partition: 0, headers: asking).value.offset }
+      lazy = [%w[a 1]].lazy.map { |pair| pair }
+      assert_equal 3, within_limit { producer.send('t', 'x', partition: 0, headers: lazy).value.offset }
+      batch = producer.create_batch
+      assert_equal 0, batch.append('x', headers: lazy)
+      ['text', 5, ['a'], [['a']], [%w[a b c]], [[nil, 'a']], { nil => 'a' }, [['a', 5]]].each do |none|
+        assert_raise(ArgumentError, none.inspect) { producer.send('t', 'x', partition: 0, headers: none) }
+        assert_raise(ArgumentError, none.inspect) { batch.append('x', headers: none) }
+      end
+      assert_equal 4, within_limit { producer.send('t', 'x', partition: 0).value.offset }
+    end
+  end
+
   # Runs the block in a child, which gives what it raises.
   def in_a_child
     reader, writer = IO.pipe

@@ -98,29 +98,30 @@ module Kprod
     def put(content)
       return NONE if content.nil?
 
-      @bytes << bytes_of(content)
-      content.bytesize
+      bytes = bytes_of(content)
+      @bytes << bytes
+      bytes.bytesize
     end
 
     def bytes_of(content)
       raise ArgumentError, 'keys, values and headers must be Strings or nil' unless content.is_a?(String)
+
+      # A class of the program's own may count otherwise.
+      content = String.new(content) unless content.instance_of?(String)
       raise Error.of(TOO_LARGE) if content.bytesize > MOST
 
       content.encoding.equal?(Encoding::BINARY) ? content : content.b
     end
 
     # For each its key's length, key, value's length and value; gives the length of all, and their number.
-    def put_headers(headers)
+    def put_headers(pairs)
       before = @bytes.bytesize
-      number = 0
-      headers.each do |name, content|
-        put_counted(name.to_s)
+      pairs.each do |name, content|
+        put_counted(name)
         put_counted(content)
         raise Error.of(TOO_LARGE) if @bytes.bytesize - before > MOST
-
-        number += 1
       end
-      [@bytes.bytesize - before, number]
+      [@bytes.bytesize - before, pairs.length]
     end
 
     def put_counted(content)

@@ -43,14 +43,14 @@ module Kprod
     # @return [Future] its outcome, also when the library refuses it
     # @raise [QueueFullError] there is no room, and it will not be sent
     def send(topic, value, key: nil, headers: nil, partition: nil, timestamp: nil, &callback)
-      @outgoing.add(handle_of(topic), value, key, headers, place(partition), Described.milliseconds(timestamp),
-                    callback, true)
+      @outgoing.add(handle_of(topic), value, key, Described.pairs(headers), place(partition),
+                    Described.milliseconds(timestamp), callback, true)
     end
 
     # As {#send}, but never waits: {QueueFullError} when there is no room.
     def try_send(topic, value, key: nil, headers: nil, partition: nil, timestamp: nil, &callback)
-      @outgoing.add(handle_of(topic), value, key, headers, place(partition), Described.milliseconds(timestamp),
-                    callback, false)
+      @outgoing.add(handle_of(topic), value, key, Described.pairs(headers), place(partition),
+                    Described.milliseconds(timestamp), callback, false)
     end
 
     # @return [Integer] the number of the topic's partitions

@@ -1,7 +1,7 @@
 # frozen_string_literal: true
 
 module Kprod
-  # Describes records to the library's batches.
+  # What a record may be, and records as the library's batches take them.
   # @api private
   module Described
     NONE = -1
@@ -15,9 +15,9 @@ module Kprod
       kept = []
       put(record, :key, key, kept)
       put(record, :value, value, kept)
-      unless headers.nil? || headers.empty?
-        record[:headers] = array(headers, kept)
-        record[:header_count] = headers.size
+      if (pairs = pairs(headers))
+        record[:headers] = array(pairs, kept)
+        record[:header_count] = pairs.length
       end
       record[:partition] = NONE
       record[:timestamp_ms] = milliseconds(timestamp)
@@ -26,11 +26,27 @@ module Kprod
       result
     end
 
-    def self.array(headers, kept)
-      kept << (memory = FFI::MemoryPointer.new(Library::Header.size, headers.size))
-      headers.each_with_index do |(name, content), place|
+    # The headers' names and contents. What the program's own classes do here is done under no lock.
+    # @return [Array(String, Object), nil] nil: there are none
+    def self.pairs(headers)
+      return nil if headers.nil?
+      raise ArgumentError, 'headers must be a Hash, or pairs' unless headers.respond_to?(:to_a)
+
+      pairs = headers.to_a.map do |pair|
+        unless pair.is_a?(Array) && pair.length == 2 && !pair.first.nil?
+          raise ArgumentError, 'a header must be a name and a String or nil'
+        end
+
+        [pair.first.to_s, pair.last]
+      end
+      pairs.empty? ? nil : pairs
+    end
+
+    def self.array(pairs, kept)
+      kept << (memory = FFI::MemoryPointer.new(Library::Header.size, pairs.length))
+      pairs.each_with_index do |(name, content), place|
         header = Library::Header.new(memory + (place * Library::Header.size))
-        put(header, :key, name.to_s, kept)
+        put(header, :key, name, kept)
         put(header, :value, content, kept)
       end
       memory
@@ -50,7 +66,8 @@ module Kprod
       return NONE if timestamp.nil?
 
       timestamp = (timestamp.to_r * 1000).floor if timestamp.is_a?(Time)
-      return timestamp.to_i if TIMES === timestamp
+      whole = timestamp.to_i if TIMES === timestamp
+      return whole if whole.is_a?(Integer) && TIMES === whole
 
       raise ArgumentError, 'a timestamp must be a Time or milliseconds'
     end
