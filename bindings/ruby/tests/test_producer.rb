@@ -122,6 +122,48 @@ class TestProducer < Test::Unit::TestCase
     end
   end
 
+  # What the script writes.
+  def output_of(script)
+    IO.popen([RbConfig.ruby, '-I', File.expand_path('../lib', __dir__), '-e', script], &:read)
+  ensure
+    assert $?.success?, script # rubocop:disable Style/SpecialGlobalVars
+  end
+
+  def test_a_block_of_at_exit_may_send_and_close
+    assert_equal "0\n", output_of(<<~RUBY)
+      require 'kprod'
+      producer = nil
+      at_exit do
+        sent = producer.send('t', 'x', partition: 0)
+        producer.close
+        puts sent.value(0).offset
+      end
+      producer = Kprod::Producer.new('test.mock.num.brokers' => 1)
+    RUBY
+  end
+
+  def test_producers_that_come_and_go_leave_nothing_to_be_done_at_exit
+    assert_equal "0\n", output_of(<<~RUBY)
+      require 'kprod'
+      registered = 0
+      Kernel.define_method(:at_exit) { |&block| registered += 1 if block }
+      3.times { Kprod::Producer.open('test.mock.num.brokers' => 1) { nil } }
+      puts registered
+    RUBY
+  end
+
+  def test_a_trap_may_wake_a_thread_that_sends
+    assert_equal "0\n", output_of(<<~RUBY)
+      require 'kprod'
+      producer = Kprod::Producer.new('test.mock.num.brokers' => 1)
+      signals = Thread::Queue.new
+      trap(:USR1) { signals.push(:USR1) }
+      Process.kill(:USR1, Process.pid)
+      puts producer.send('t', signals.pop.to_s, partition: 0).value(20).offset
+      producer.close
+    RUBY
+  end
+
   def test_a_child_gets_an_error_and_makes_its_own
     with do |producer|
       child = fork do

@@ -28,9 +28,12 @@ module Kprod
       @code = nil
     end
 
-    # Starts the thread. It would wait in the library when the process is to end, and nothing else can end that.
+    # The threads would wait in the library when the process is to end, and nothing else can end that. What the program
+    # registers after it has loaded this runs before, and may still use its producers.
+    at_exit { LIVE.keys.each(&:stop) }
+
+    # Starts the thread.
     def start
-      at_exit { LIVE.keys.each(&:stop) } if LIVE.empty?
       LIVE[self] = true
       go_on
       self
