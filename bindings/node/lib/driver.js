@@ -35,7 +35,10 @@ class Driver {
     const config = this.library.config_new();
     try {
       for (const [key, value] of Object.entries(properties)) {
-        const code = this.library.config_set(config, key, String(value), error);
+        const given = String(value);
+        // The library's strings end there.
+        if (`${key}${given}`.includes('\0')) throw refused(c.INVALID_CONFIG, `${key}: a NUL in it or its value`);
+        const code = this.library.config_set(config, key, given, error);
         if (code !== 0) throw taken(error, code);
       }
       this.library.config_get(config, 'max.block.ms', out, error);

@@ -38,13 +38,19 @@ function signalOf(value) {
 
 const timestampOf = (value) => integer(value, -1, 'timestamp');
 
+/** Whether its own properties are what it holds: a Date or a Promise has none, and holds something all the same. */
+const isPlain = (value) => Object.prototype.toString.call(value) === '[object Object]';
+
 /** The headers' pairs, from an object or, where a key repeats, an array or Map of them; null when there are none. */
 function pairsOf(headers) {
   if (headers === null || headers === undefined) return null;
-  if (typeof headers !== 'object') throw refused(c.INVALID_ARG, 'headers must be an object, or pairs');
-  const pairs = typeof headers[Symbol.iterator] === 'function' ? [...headers] : Object.entries(headers);
-  for (const [name] of pairs) {
-    if (name === null || name === undefined) throw refused(c.INVALID_ARG, "a header's key must not be null");
+  const iterable = typeof headers === 'object' && typeof headers[Symbol.iterator] === 'function';
+  if (!iterable && !isPlain(headers)) throw refused(c.INVALID_ARG, 'headers must be an object, or pairs');
+  const pairs = iterable ? [...headers] : Object.entries(headers);
+  for (const pair of pairs) {
+    if (!Array.isArray(pair) || pair.length !== 2 || pair[0] === null || pair[0] === undefined) {
+      throw refused(c.INVALID_ARG, 'a header must be a pair of its key and its value');
+    }
   }
   return pairs.length > 0 ? pairs : null;
 }

@@ -34,11 +34,22 @@ test('what is no signal is refused, and nothing sent', withProducer({}, async (p
 }));
 
 test('what are no headers is refused', withProducer({}, async (producer) => {
-  for (const headers of ['text', 5, true, [['a', 5]], { a: 5 }, [5], [[null, 'a']]]) {
-    await assert.rejects(producer.send({ topic: 't', value: 'x', partition: 0, headers }), JSON.stringify(headers));
+  for (const headers of ['text', 5, true, [['a', 5]], { a: 5 }, [5], [[null, 'a']], ['ab'], [['a']], [['a', 'b', 'c']],
+    [[undefined, 'a']], [null], new Set(['ab']), new String('ab'), new Date(), Promise.resolve({ a: 'b' }), new Error('a'),
+    new ArrayBuffer(2), Buffer.from('ab'), () => {}, Symbol('a')]) {
+    await assert.rejects(producer.send({ topic: 't', value: 'x', partition: 0, headers }), { name: 'INVALID_ARG' },
+      String(headers));
+    const batch = producer.createBatch();
+    assert.throws(() => batch.append({ value: 'x', headers }), { name: 'INVALID_ARG' }, String(headers));
   }
   assert.strictEqual((await producer.send({ topic: 't', value: 'x', partition: 0, headers: {} })).offset, 0);
 }));
+
+test('a property with a NUL is refused', () => {
+  for (const properties of [{ 'client.id': 'a\0b' }, { 'client.id\0x': 'a' }]) {
+    assert.throws(() => new Producer({ 'test.mock.num.brokers': 1, ...properties }), { name: 'INVALID_CONFIG' });
+  }
+});
 
 test('content that fails while it is copied leaves nothing behind', withProducer({}, async (producer) => {
   const stop = new AbortController();
