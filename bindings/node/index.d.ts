@@ -1,3 +1,5 @@
+/// <reference lib="esnext.disposable" />
+
 export type Bytes = string | Uint8Array | null;
 
 export interface Message {
@@ -58,6 +60,7 @@ export class Batch {
   readonly size: number;
   readonly recordCount: number;
   free(): void;
+  readonly freed: boolean;
 }
 
 export class Producer {
@@ -73,7 +76,11 @@ export class Producer {
   partitionsFor(topic: string): Promise<number>;
   flush(): Promise<void>;
   createBatch(): Batch;
-  sendBatch(batch: Batch, topic: string, partition: number): Promise<Metadata>;
+  /**
+   * The signal has an effect only until the library has accepted the batch; then it is never sent, and freed. Refused for
+   * any other reason, it may be sent again.
+   */
+  sendBatch(batch: Batch, topic: string, partition: number, options?: { signal?: AbortSignal }): Promise<Metadata>;
   beginTransaction(): Promise<void>;
   /** Refused, with the cause, after a record or batch of the transaction was refused: then abort. */
   commitTransaction(): Promise<void>;
@@ -85,4 +92,6 @@ export class Producer {
    */
   transaction<T>(body: (producer: Producer) => Promise<T> | T): Promise<T>;
   close(): Promise<void>;
+  /** Closes it, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void>;
 }

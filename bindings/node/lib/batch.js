@@ -45,16 +45,20 @@ class Batch {
     return this._number(this._library.batch_record_count(this._alive()));
   }
 
-  /** Gives its memory back before the garbage collector does. What was sent is not touched. */
+  /** Gives its memory back before the garbage collector does. What the library has accepted is not touched. */
   free() {
-    if (this._handle === null) return;
+    if (this.freed) return;
     forgotten.unregister(this);
     this._library.batch_free(this._handle);
     this._handle = null;
   }
 
+  get freed() {
+    return this._handle === null;
+  }
+
   _alive() {
-    if (this._handle === null) throw refused(c.INVALID_ARG, 'the batch was freed');
+    if (this.freed) throw refused(c.INVALID_ARG, 'the batch was freed');
     return this._handle;
   }
 

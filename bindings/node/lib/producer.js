@@ -60,9 +60,12 @@ class Producer {
     return new Batch(this.#driver);
   }
 
-  /** Sends a batch to a partition, after those sent to it before. Refused, it may be sent again. */
-  sendBatch(batch, topic, partition) {
-    return this.#told(this.#sendBatch(batch, topic, partition));
+  /**
+   * Sends a batch to a partition, after those sent to it before. Refused, it may be sent again; taken back by the signal,
+   * it may not.
+   */
+  sendBatch(batch, topic, partition, options) {
+    return this.#told(this.#sendBatch(batch, topic, partition, options));
   }
 
   beginTransaction() {
@@ -123,28 +126,48 @@ class Producer {
     }
   }
 
-  async #sendBatch(batch, topic, partition) {
+  async #sendBatch(batch, topic, partition, options) {
     this.#checkOpen();
     const { owed } = this.#driver;
+    const signal = options?.signal;
     let tag;
     const outcome = new Promise((resolve, reject) => { tag = owed.add(resolve, reject); });
     outcome.catch(() => {});
     try {
-      await this.#transactions.offer(batch, this.#offer(batch, topic, partition, tag));
+      await this.#transactions.offer(batch, this.#offer(batch, topic, partition, tag, signal));
     } catch (error) {
       if (owed.has(tag)) owed.remove(tag);
-      throw error;
+      throw error?.code === c.PURGED_QUEUED && signal?.aborted ? signal.reason : error;
     }
     return outcome;
   }
 
-  /** Resolves when the library has accepted the batch. */
-  async #offer(batch, topic, partition, tag) {
+  /** Resolves when the library has accepted the batch. The signal frees it, and then it never will be. */
+  async #offer(batch, topic, partition, tag, given) {
+    if (!(batch instanceof Batch)) throw refused(c.INVALID_ARG, 'a batch of createBatch() is needed');
     if (partitionOf(partition) < 0) throw refused(c.INVALID_ARG, 'a batch needs a partition');
     const handle = this.#driver.topic(topic);
+    const signal = signalOf(given);
+    batch._alive();
+    if (signal?.aborted) throw refused(c.PURGED_QUEUED);
+    let revoke;
+    const revoked = new Promise((_, reject) => { revoke = () => reject(refused(c.PURGED_QUEUED)); });
+    const stop = () => {
+      batch.free();
+      revoke();
+    };
+    signal?.addEventListener('abort', stop, { once: true });
     const { library } = this.#driver;
-    await this.#outgoing.afterSends(() => this.#driver.operation((producer, accepted) => library.send_batch_async(
-      producer, batch._alive(), handle, partition, tag, accepted)));
+    try {
+      await Promise.race([revoked, this.#outgoing.afterSends(() => {
+        // From here on the library's answer tells whether it was freed in time.
+        revoke = () => {};
+        return this.#driver.operation((producer, accepted) => (batch.freed ? c.PURGED_QUEUED :
+          library.send_batch_async(producer, batch._alive(), handle, partition, tag, accepted)));
+      })]);
+    } finally {
+      signal?.removeEventListener('abort', stop);
+    }
   }
 
   /** Where a transaction's own promise tells of a failure, nobody need listen to this one. */

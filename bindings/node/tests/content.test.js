@@ -91,6 +91,47 @@ test('a batch comes after the records that waited for room before it', withClust
     assert.deepStrictEqual(read, Array.from({ length: 2001 }, (_, i) => i));
   }));
 
+test('a signal before a batch is accepted means never sent', withCluster(
+  { 'buffer.memory': 65536, 'batch.size': 16384, 'reconnect.backoff.ms': 20, 'reconnect.backoff.max.ms': 50 },
+  async (producer, cluster) => {
+    const filled = (value) => {
+      const batch = producer.createBatch();
+      batch.append({ value });
+      return batch;
+    };
+    const kept = filled('kept');
+    await assert.rejects(producer.sendBatch(kept, 't', 0, { signal: AbortSignal.abort() }), { name: 'AbortError' });
+    await producer.sendBatch(kept, 't', 0);
+
+    // One waits in the library for the batch before it, another for records that wait for room.
+    cluster.setBroker(CRASHED);
+    const before = producer.sendBatch(filled('before'), 't', 0);
+    const waiting = new AbortController();
+    const offered = filled('offered');
+    const revoked = (batch) => assert.rejects(producer.sendBatch(batch, 't', 0, waiting), { name: 'AbortError' });
+    const offeredLate = revoked(offered);
+    await new Promise(setImmediate);
+    const value = `record ${'x'.repeat(100)}`;
+    const records = Array.from({ length: 2000 }, () => producer.send({ topic: 't', value }));
+    const behind = filled('behind');
+    const behindLate = revoked(behind);
+    await new Promise(setImmediate);
+    waiting.abort();
+    await Promise.all([offeredLate, behindLate]);
+    assert.deepStrictEqual([offered.freed, behind.freed], [true, true]);
+    await assert.rejects(producer.sendBatch(offered, 't', 0), { name: 'INVALID_ARG' });
+
+    cluster.setBroker(UP);
+    await Promise.all([before, ...records]);
+    const accepted = new AbortController();
+    const last = producer.sendBatch(filled('last'), 't', 0, { signal: accepted.signal });
+    await last;
+    accepted.abort();
+    const read = await cluster.consume('t', '%s');
+    assert.deepStrictEqual(read.filter((value) => !value.startsWith('record')), ['kept', 'before', 'last']);
+    assert.strictEqual(read.length, 2003);
+  }));
+
 test('what has no room in time is refused and not sent', withCluster(
   { 'buffer.memory': 65536, 'batch.size': 16384, 'max.block.ms': 50, 'reconnect.backoff.max.ms': 50 },
   async (producer, cluster) => {

@@ -25,6 +25,9 @@ const NO_SIGNALS = [5, 'signal', {}, { aborted: false }, new AbortController(), 
 test('what is no signal is refused, and nothing sent', withProducer({}, async (producer) => {
   for (const signal of NO_SIGNALS) {
     await assert.rejects(producer.send({ topic: 't', value: 'x', partition: 0 }, { signal }), { name: 'INVALID_ARG' });
+    const batch = producer.createBatch();
+    batch.append({ value: 'x' });
+    await assert.rejects(producer.sendBatch(batch, 't', 0, { signal }), { name: 'INVALID_ARG' });
   }
   await assert.rejects(producer.send({ topic: 't', value: 'x', partition: 0 }, { signal: deaf }), RangeError);
   for (const signal of [undefined, null, new AbortController().signal]) {
@@ -35,8 +38,8 @@ test('what is no signal is refused, and nothing sent', withProducer({}, async (p
 
 test('what are no headers is refused', withProducer({}, async (producer) => {
   for (const headers of ['text', 5, true, [['a', 5]], { a: 5 }, [5], [[null, 'a']], ['ab'], [['a']], [['a', 'b', 'c']],
-    [[undefined, 'a']], [null], new Set(['ab']), new String('ab'), new Date(), Promise.resolve({ a: 'b' }), new Error('a'),
-    new ArrayBuffer(2), Buffer.from('ab'), () => {}, Symbol('a')]) {
+    [[undefined, 'a']], [null], new Set(['ab']), new String('ab'), new Date(), Promise.resolve({ a: 'b' }),
+    new Error('a'), new ArrayBuffer(2), Buffer.from('ab'), () => {}, Symbol('a')]) {
     await assert.rejects(producer.send({ topic: 't', value: 'x', partition: 0, headers }), { name: 'INVALID_ARG' },
       String(headers));
     const batch = producer.createBatch();

@@ -180,6 +180,9 @@ test('what was refused outside of a transaction, or taken back, lets it commit',
     transaction.send({ topic: 't', value: 'taken back' }, { signal: stop.signal });
     transaction.send({ topic: 't', value: 'sent' });
     stop.abort();
+    const batch = transaction.createBatch();
+    batch.append({ value: 'taken back' });
+    transaction.sendBatch(batch, 't', 0, { signal: stop.signal });
   });
 }, 'sent'));
 

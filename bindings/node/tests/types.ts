@@ -7,6 +7,9 @@ export async function use(): Promise<number> {
   const batch = producer.createBatch();
   const appended = batch.append({ key: null, value: new Uint8Array(3) });
   await producer.sendBatch(batch, 't', 0);
+  await producer.sendBatch(batch, 't', 0, { signal: AbortSignal.timeout(5) });
+  await using other = new Producer({});
+  await other.start();
   await producer.transaction(async (transaction) => (await transaction.send({ topic: 't' })).offset);
   try {
     await producer.close();
