@@ -77,8 +77,8 @@ export class Producer {
   flush(): Promise<void>;
   createBatch(): Batch;
   /**
-   * The signal has an effect only until the library has accepted the batch; then it is never sent, and freed. Refused for
-   * any other reason, it may be sent again.
+   * The signal has an effect only until the library has accepted the batch; then it is never sent, and freed. Refused
+   * for any other reason, it may be sent again.
    */
   sendBatch(batch: Batch, topic: string, partition: number, options?: { signal?: AbortSignal }): Promise<Metadata>;
   beginTransaction(): Promise<void>;

@@ -61,8 +61,8 @@ class Producer {
   }
 
   /**
-   * Sends a batch to a partition, after those sent to it before. Refused, it may be sent again; taken back by the signal,
-   * it may not.
+   * Sends a batch to a partition, after those sent to it before. Refused, it may be sent again; taken back by the
+   * signal, it may not.
    */
   sendBatch(batch, topic, partition, options) {
     return this.#told(this.#sendBatch(batch, topic, partition, options));
