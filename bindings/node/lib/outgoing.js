@@ -7,8 +7,9 @@ const { refused } = require('./errors');
 const { Pack } = require('./pack');
 const { Turn } = require('./turn');
 
-/** How long packs that have waited are handed over in one go, in milliseconds. */
-const SLICE = 2;
+/** How long records are handed over in one go, in milliseconds, and how many in a call, which may have to wait. */
+const SLICE = 1;
+const PIECE = 256;
 /** Refusals for time in one go. */
 const LATE = 1024;
 const SPARE = 4;
@@ -124,15 +125,13 @@ class Outgoing {
       const old = this._packs.length > 0;
       const pack = old ? this._packs[0] : this._open;
       if (pack.count === 0) return;
-      if (!this._pass(pack)) break;
+      if (!this._pass(pack, until)) break;
       if (old) this._packs.shift();
       this._gone(pack);
-      if (this._packs.length > 0 && performance.now() > until) {
-        this._later();
-        return;
-      }
+      if (this._packs.length > 0 && performance.now() > until) break;
     }
     if (this._full) this._watch();
+    else this._later();
   }
 
   _tick() {
@@ -146,19 +145,22 @@ class Outgoing {
     setImmediate(this._tick);
   }
 
-  /** Hands over what is left of the pack; false when the library has no more room. */
-  _pass(pack) {
+  /** Hands over what is left of the pack; false when the library has no more room, or the time is up. */
+  _pass(pack, until) {
     const { library, handle } = this._driver;
     while (pack.from < pack.count) {
       const from = pack.from;
-      const count = pack.end() - from;
+      const count = Math.min(pack.end() - from, PIECE);
       if (count === 0) {
         pack.settled(from + 1);
         continue;
       }
       const accepted = library.send_packed(handle, pack.bytes, pack.used, pack.left(), count, this._why);
       pack.settled(from + Math.max(accepted, 0));
-      if (accepted === count) continue;
+      if (accepted === count) {
+        if (pack.from < pack.count && performance.now() > until) return false;
+        continue;
+      }
       const code = accepted < 0 ? accepted : this._why.readInt32LE(0);
       if (code === c.QUEUE_FULL || code === c.REPORT_QUEUE_FULL) {
         this._full = true;

@@ -62,7 +62,7 @@ test('reports of which each costs the program time end the slice', async () => {
       turn++;
     }
     await all;
-    // 2 ms are twenty reports: the chunk that is begun by then is ended, and no other begun.
+    // A millisecond is ten reports: the chunk that is begun by then is ended, and no other begun.
     assert.ok(Math.max(...most.values()) <= 64, `${Math.max(...most.values())} reports in one turn`);
   } finally {
     clock.mock.restore();
@@ -87,6 +87,25 @@ test('a sender that waits for readiness lets the loop have its turn', async () =
       now += 0.1;
     }
     assert.ok(turns >= 50, `the loop had ${turns} turns while a hundred milliseconds went by`);
+  } finally {
+    clock.mock.restore();
+    await producer.close();
+  }
+});
+
+test('records whose hand-over takes time leave the loop its turn', async () => {
+  const producer = new Producer({ 'test.mock.num.brokers': 1 });
+  let now = 0;
+  const clock = mock.method(performance, 'now', () => { now += 2; return now; });
+  try {
+    const stop = new AbortController();
+    const sent = Array.from({ length: 999 }, () => producer.send({ topic: 't', value: 'x', partition: 0 }));
+    const last = producer.send({ topic: 't', value: 'x', partition: 0 }, { signal: stop.signal });
+    // Behind the hand-over, in the same turn: the library has the first, and not yet the last.
+    await new Promise((resolve) => process.nextTick(resolve));
+    stop.abort();
+    await assert.rejects(last, { name: 'AbortError' });
+    assert.deepStrictEqual((await Promise.all(sent)).map(({ offset }) => offset), sent.map((_, i) => i));
   } finally {
     clock.mock.restore();
     await producer.close();
