@@ -147,7 +147,7 @@ for (const [what, [content, name]] of Object.entries(REFUSED)) {
 }
 
 test('a record that had no room in time lets the commit abort', committing(
-  { 'buffer.memory': 65536, 'batch.size': 16384, 'max.block.ms': 1000, 'linger.ms': 0 }, async (producer, cluster) => {
+  { 'buffer.memory': 65536, 'batch.size': 16384, 'max.block.ms': 2000, 'reconnect.backoff.max.ms': 50 }, async (producer, cluster) => {
     await producer.partitionsFor('t');
     cluster.setBroker(CRASHED);
     let sent;

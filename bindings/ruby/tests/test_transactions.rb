@@ -205,8 +205,8 @@ class TestTransactions < Test::Unit::TestCase
 
   def test_a_record_that_had_no_room_in_time_lets_the_commit_abort
     Cluster.open do |cluster|
-      transactional(cluster, 'buffer.memory' => 65_536, 'batch.size' => 16_384, 'linger.ms' => 0,
-                             'max.block.ms' => 1000) do |producer|
+      transactional(cluster, 'buffer.memory' => 65_536, 'batch.size' => 16_384, 'reconnect.backoff.max.ms' => 50,
+                             'max.block.ms' => 2000) do |producer|
         within_limit do
           producer.partitions_for('t')
           assert_incomplete(:QUEUE_FULL) do
