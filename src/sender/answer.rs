@@ -27,6 +27,15 @@ pub struct Refusal {
     pub message: Option<Arc<str>>,
 }
 
+impl Refusal {
+    fn of(answer: &PartitionResponseRef<'_>) -> Refusal {
+        Refusal {
+            code: ErrorCode(i32::from(answer.error_code)),
+            message: answer.error_message.map(Arc::from),
+        }
+    }
+}
+
 impl Engine {
     /// acks=0: the socket took the bytes, and that is all that will be known.
     pub(super) fn on_written(&mut self, id: RequestId, now: Instant) {
@@ -173,10 +182,7 @@ impl Engine {
                 if maybe_written {
                     batch.attempts.note_doubt();
                 }
-                let refusal = Refusal {
-                    code,
-                    message: answer.error_message.map(Arc::from),
-                };
+                let refusal = Refusal::of(answer);
                 self.fail_unremembered(track_id, &refusal);
                 if self.tracks[track_id].has_older(&batch) {
                     // Its turn to be reported has not come: the broker will say the same again.
@@ -190,18 +196,12 @@ impl Engine {
                 let Some(batch) = self.tracks[track_id].land(id) else {
                     return;
                 };
-                let refusal = Refusal {
-                    code,
-                    message: answer.error_message.map(Arc::from),
-                };
+                let refusal = Refusal::of(answer);
                 self.on_out_of_sequence(track_id, batch, refusal, answer.log_start_offset, now);
                 self.examine(track_id, now);
             }
             Verdict::Retry { .. } | Verdict::Split | Verdict::Fatal => {
-                let refusal = Refusal {
-                    code,
-                    message: answer.error_message.map(Arc::from),
-                };
+                let refusal = Refusal::of(answer);
                 self.on_refusal(id, track_id, refusal, now);
             }
         }

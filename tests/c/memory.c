@@ -116,6 +116,18 @@ static void produce_with(rlim_t bytes)
     _exit(0);
 }
 
+/* How a process ended that had so much memory: with 0, or with 2 for a refusal; nothing else passes. */
+static int end_of(pid_t child, rlim_t bytes)
+{
+    int status = 0;
+    CHECK(waitpid(child, &status, 0) == child);
+    int ended = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    if (ended != 0 && ended != 2)
+        fprintf(stderr, "with %llu KiB: status %d\n", (unsigned long long)bytes / KIB, status);
+    CHECK(ended == 0 || ended == 2);
+    return ended;
+}
+
 /* At whatever point the memory ends. */
 static void nobody_dies_where_there_is_hardly_any(void)
 {
@@ -125,12 +137,7 @@ static void nobody_dies_where_there_is_hardly_any(void)
         CHECK(child != -1);
         if (child == 0)
             produce_with(bytes);
-        int status = 0;
-        CHECK(waitpid(child, &status, 0) == child);
-        int ended = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-        if (ended != 0 && ended != 2)
-            fprintf(stderr, "with %llu KiB: status %d\n", (unsigned long long)bytes / KIB, status);
-        CHECK(ended == 0 || ended == 2);
+        int ended = end_of(child, bytes);
         worked += ended == 0;
         refused += ended == 2;
     }
@@ -180,12 +187,7 @@ static void what_cannot_be_compressed_goes_as_it_is(void)
         CHECK(child != -1);
         if (child == 0)
             compress_with(bootstrap, (bytes / STEP) % 2 ? "lz4" : "snappy", bytes);
-        int status = 0;
-        CHECK(waitpid(child, &status, 0) == child);
-        int ended = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-        if (ended != 0 && ended != 2)
-            fprintf(stderr, "with %llu KiB: status %d\n", (unsigned long long)bytes / KIB, status);
-        CHECK(ended == 0 || ended == 2);
+        int ended = end_of(child, bytes);
         delivered += ended == 0;
     }
     CHECK(delivered > 0);
