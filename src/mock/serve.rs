@@ -272,13 +272,7 @@ impl MockCluster {
             Request::FindCoordinator(request) => {
                 self.find_coordinator(call, request).encode(version)
             }
-            Request::ApiVersions => {
-                let response = self.api_versions(call);
-                // An answer of "unsupported version" has the form of version 0.
-                let unsupported =
-                    response.error_code == protocol::api_versions::UNSUPPORTED_VERSION;
-                response.encode(if unsupported { 0 } else { version })
-            }
+            Request::ApiVersions => self.api_versions(call).encode(version),
             Request::InitProducerId(request) => {
                 self.init_producer_id(call, request).encode(version)
             }

@@ -87,6 +87,8 @@ impl Message for ApiVersionsResponse {
 
     fn write(&self, version: i16, w: &mut Writer) {
         w.i16(self.error_code);
+        let version = version_of_form(self.error_code, version);
+        w.set_flexible(Self::API.is_flexible(version));
         w.array(&self.api_keys, |w, api| {
             w.i16(api.api_key);
             w.i16(api.min_version);
@@ -109,16 +111,12 @@ impl Message for ApiVersionsResponse {
         });
     }
 
-    /// An answer with the error [`UNSUPPORTED_VERSION`] has the form of version 0, whatever was asked.
     fn read(version: i16, r: &mut Reader<'_>) -> Result<Self> {
         let mut response = ApiVersionsResponse {
             error_code: r.i16()?,
             ..Self::default()
         };
-        let version = match response.error_code {
-            UNSUPPORTED_VERSION => 0,
-            _ => version,
-        };
+        let version = version_of_form(response.error_code, version);
         r.set_flexible(Self::API.is_flexible(version));
         response.api_keys = r.array(6, |r| {
             let api = ApiVersion {
@@ -142,6 +140,15 @@ impl Message for ApiVersionsResponse {
             Ok(())
         })?;
         Ok(response)
+    }
+}
+
+/// An answer with the error [`UNSUPPORTED_VERSION`] has the form of version 0, whatever was asked: who asked need not
+/// know that version's form (KIP-511).
+fn version_of_form(error_code: i16, asked: i16) -> i16 {
+    match error_code {
+        UNSUPPORTED_VERSION => 0,
+        _ => asked,
     }
 }
 

@@ -35,6 +35,7 @@ fn an_unsupported_version_is_answered_in_version_0() {
     let bytes = answer.encode(0).unwrap();
     for asked in 0..=4 {
         assert_eq!(ApiVersionsResponse::decode(asked, &bytes).unwrap(), answer);
+        assert_eq!(answer.encode(asked).unwrap(), bytes);
     }
 }
 
