@@ -6,15 +6,15 @@ use std::sync::atomic::Ordering;
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::broker::{Broker, Link, Subject};
-use super::drain::{MetadataQuestion, Outstanding};
+use super::broker::{Broker, Subject};
+use super::drain::Outstanding;
 use super::{Engine, STALL_CHECK, Timer};
 use crate::accumulator::Topic;
 use crate::completion::LogLevel;
 use crate::config::MetadataRecovery;
 use crate::error::{Error, ErrorCode};
 use crate::metadata::Question;
-use crate::network::{OutgoingRequest, RequestId};
+use crate::network::RequestId;
 use crate::protocol::metadata::{
     MetadataPartition, MetadataRequest, MetadataRequestTopic, MetadataResponse, MetadataTopic,
 };
@@ -39,6 +39,9 @@ impl Engine {
         let Some(broker) = self.broker_to_ask(now) else {
             return self.connect_somewhere(now);
         };
+        if let Question::AllInUse(_) = &question {
+            self.ask_features(broker, now);
+        }
         let topics = match &question {
             Question::Cluster => Vec::new(),
             Question::Topics(topics) => topics.clone(),
@@ -160,7 +163,6 @@ impl Engine {
         topics: Vec<u32>,
         now: Instant,
     ) -> Option<RequestId> {
-        let id = self.next_request_id();
         let named = topics
             .iter()
             .filter_map(|handle| self.accumulator.topics.get(*handle))
@@ -174,35 +176,15 @@ impl Engine {
             allow_auto_topic_creation: self.config.metadata.allow_auto_create_topics,
             ..MetadataRequest::default()
         };
-        let broker = self.brokers.get_mut(&broker_id)?;
-        let Link::Ready {
-            conn,
-            handle,
-            versions,
-        } = &broker.link
-        else {
-            return None;
-        };
-        let conn = *conn;
+        let versions = self.brokers.get(&broker_id)?.versions()?;
         let version = versions.pick(ApiKey::Metadata, MAX_METADATA)?;
         let body = request.encode(version).ok()?;
-        let outgoing = OutgoingRequest {
-            id,
-            api: ApiKey::Metadata,
-            version,
-            body: vec![body],
-            expects_response: true,
-            timeout: self.config.request_timeout,
-        };
-        handle.send(outgoing).ok()?;
-        broker.in_flight += 1;
-        broker.waiting_since.get_or_insert(now);
-        let outstanding = Outstanding::Metadata(MetadataQuestion {
-            broker: broker_id,
-            conn,
-            sent: now,
-        });
-        self.requests.insert(id, outstanding);
+        let id = self.ask(
+            broker_id,
+            (ApiKey::Metadata, version, body),
+            Outstanding::Metadata,
+            now,
+        )?;
         self.note_awaited();
         self.count(&self.shared.counters.metadata_requests, 1);
         Some(id)

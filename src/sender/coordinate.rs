@@ -4,11 +4,11 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::Engine;
-use super::broker::{Link, Subject};
-use super::drain::{Outstanding, StepRequest};
+use super::broker::Subject;
+use super::drain::Outstanding;
 use super::questions::{Answer, Said};
 use crate::error::{Class, Error, ErrorCode};
-use crate::network::{OutgoingRequest, RequestId};
+use crate::network::RequestId;
 use crate::protocol::ProtocolError;
 use crate::transaction::{Destination, Step, Verdict, verdict};
 
@@ -46,35 +46,8 @@ impl Engine {
         let Some(versions) = self.brokers.get(&node).and_then(|broker| broker.versions()) else {
             return Ok(None);
         };
-        let (api, version, body) = self.encode_step(step, versions)?;
-        let id = self.next_request_id();
-        let outgoing = OutgoingRequest {
-            id,
-            api,
-            version,
-            body: vec![body],
-            expects_response: true,
-            timeout: self.config.request_timeout,
-        };
-        let Some(broker) = self.brokers.get_mut(&node) else {
-            return Ok(None);
-        };
-        let Link::Ready { conn, handle, .. } = &broker.link else {
-            return Ok(None);
-        };
-        let conn = *conn;
-        if handle.send(outgoing).is_err() {
-            return Ok(None);
-        }
-        broker.in_flight += 1;
-        broker.waiting_since.get_or_insert(now);
-        let request = StepRequest {
-            broker: node,
-            conn,
-            sent: now,
-        };
-        self.requests.insert(id, Outstanding::Step(request));
-        Ok(Some(id))
+        let request = self.encode_step(step, versions)?;
+        Ok(self.ask(node, request, Outstanding::Step, now))
     }
 
     pub(super) fn on_step_response(

@@ -25,20 +25,16 @@ const BEFORE_IMPLICIT_JOIN: i16 = 11;
 #[derive(Debug)]
 pub enum Outstanding {
     Produce(ProduceRequest),
-    Metadata(MetadataQuestion),
+    Metadata(Question),
+    /// Which features the cluster has finalized.
+    Features(Question),
     /// About identity or transaction.
-    Step(StepRequest),
+    Step(Question),
 }
 
+/// A request without records.
 #[derive(Debug)]
-pub struct StepRequest {
-    pub broker: i32,
-    pub conn: ConnectionId,
-    pub sent: Instant,
-}
-
-#[derive(Debug)]
-pub struct MetadataQuestion {
+pub struct Question {
     pub broker: i32,
     pub conn: ConnectionId,
     pub sent: Instant,
@@ -67,31 +63,34 @@ impl Outstanding {
     pub fn broker(&self) -> i32 {
         match self {
             Outstanding::Produce(request) => request.broker,
-            Outstanding::Metadata(question) => question.broker,
-            Outstanding::Step(request) => request.broker,
+            Outstanding::Metadata(question)
+            | Outstanding::Features(question)
+            | Outstanding::Step(question) => question.broker,
         }
     }
 
     pub fn connection(&self) -> ConnectionId {
         match self {
             Outstanding::Produce(request) => request.conn,
-            Outstanding::Metadata(question) => question.conn,
-            Outstanding::Step(request) => request.conn,
+            Outstanding::Metadata(question)
+            | Outstanding::Features(question)
+            | Outstanding::Step(question) => question.conn,
         }
     }
 
     pub fn subject(&self) -> Subject {
         match self {
             Outstanding::Produce(_) | Outstanding::Step(_) => Subject::Work,
-            Outstanding::Metadata(_) => Subject::Metadata,
+            Outstanding::Metadata(_) | Outstanding::Features(_) => Subject::Metadata,
         }
     }
 
     fn sent(&self) -> Instant {
         match self {
             Outstanding::Produce(request) => request.sent,
-            Outstanding::Metadata(question) => question.sent,
-            Outstanding::Step(request) => request.sent,
+            Outstanding::Metadata(question)
+            | Outstanding::Features(question)
+            | Outstanding::Step(question) => question.sent,
         }
     }
 }

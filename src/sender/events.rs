@@ -33,6 +33,7 @@ impl Engine {
                 let handled = match api {
                     ApiKey::Produce => self.on_produce_response(id, version, &body, now),
                     ApiKey::Metadata => self.on_metadata_response(id, version, &body, now),
+                    ApiKey::ApiVersions => self.on_features_response(id, version, &body, now),
                     _ => self.on_step_response(id, version, &body, now),
                 };
                 if let Err(error) = handled {
@@ -75,9 +76,7 @@ impl Engine {
 
     fn on_ready(&mut self, conn: ConnectionId, versions: VersionSet) {
         self.count(&self.shared.counters.connections_opened, 1);
-        let level = versions.feature("transaction.version");
-        self.transactor
-            .learn_feature(versions.features_epoch(), level);
+        self.learn_features(&versions);
         let Some(broker) = self.broker_of(conn) else {
             return;
         };
@@ -223,6 +222,8 @@ impl Engine {
                 }
             }
             Some(Outstanding::Metadata(_)) => self.metadata.lost(request, now, &self.rng),
+            // They are asked for again with the next metadata.
+            Some(Outstanding::Features(_)) => {}
             Some(Outstanding::Step(_)) => self.on_step_lost(request, now),
             None => {}
         }

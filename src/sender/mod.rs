@@ -13,6 +13,7 @@
 //! ```
 
 mod answer;
+mod ask;
 mod broker;
 mod cluster;
 mod coordinate;

@@ -59,7 +59,8 @@ pub(super) static PROPERTIES: &[Property] = &[
         MILLIS_FROM_1,
         Some("300000"),
         Low,
-        "The age at which metadata is fetched again though nothing called for it.",
+        "The age at which metadata, and for transactions the cluster's features, are fetched again \
+         though nothing called for it.",
     )
     .also(&[
         aiokafka("metadata_max_age_ms"),

@@ -285,6 +285,29 @@ fn the_protocol_may_change_while_the_producer_runs() {
         assert!(stage.producer.fatal_error().is_none());
     }
 }
+/// Scenario 53 on connections that stay: the feature is asked for again at the age of metadata.
+#[test]
+fn the_protocol_is_followed_over_connections_that_stay() {
+    for (from, to) in [(1, 2), (2, 1), (2, 0)] {
+        let stage = stage(from, &[("metadata.max.age.ms", "20")]);
+        stage.transact(0);
+        let connections = stage.producer.metrics().connections_opened;
+        stage
+            .mock()
+            .with(|c| c.set_feature("transaction.version", to));
+        let asked = stage.count(ApiKey::ApiVersions);
+        // The second question after it is only put when the first has been answered.
+        until("the feature is asked for", || {
+            stage.count(ApiKey::ApiVersions) >= asked + 2
+        });
+        let announced = stage.count(ApiKey::AddPartitionsToTxn);
+        stage.transact(3);
+        let announces = stage.count(ApiKey::AddPartitionsToTxn) > announced;
+        assert_eq!(announces, to < 2, "from {from} to {to}");
+        assert_eq!(stage.committed(), [0, 3]);
+        assert_eq!(stage.producer.metrics().connections_opened, connections);
+    }
+}
 /// The markers of the last transaction are still being written.
 #[test]
 fn the_next_transaction_waits_for_the_end_of_the_last() {

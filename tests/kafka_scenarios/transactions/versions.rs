@@ -16,10 +16,12 @@ pub fn the_protocol_changes_while_transactions_are_made(kind: Kind) {
     let cluster = alone(kind);
     let topic = "transactions-53";
     cluster.create_topic(topic, 2, &[]);
-    let detour = Detour::before(&cluster, &[1]);
-    let proxy = detour.proxy(cluster.address(1));
-    let settings = [("transactional.id", topic), ("linger.ms", "1")];
-    let bed = Bed::through(detour.clone(), &cluster.bootstrap(), &settings);
+    let settings = [
+        ("transactional.id", topic),
+        ("linger.ms", "1"),
+        ("metadata.max.age.ms", "500"),
+    ];
+    let bed = Bed::new(&cluster.bootstrap(), &settings);
     let (over, done) = (AtomicBool::new(false), AtomicUsize::new(0));
     let (run, first, second, last) = std::thread::scope(|scope| {
         let end = End(&over);
@@ -40,20 +42,28 @@ pub fn the_protocol_changes_while_transactions_are_made(kind: Kind) {
             from + 1..done.load(Ordering::SeqCst)
         };
         let first = stretch();
-        // A producer learns of it with its next connection, and gets on without until then.
+        // A producer learns of it at the age of its metadata, and gets on without until then.
+        let informed = || {
+            let metadata = || bed.producer.metrics().metadata_requests;
+            let before = metadata();
+            // The second question is only put when the first has been answered.
+            wait_for("the feature to be known", LONG, || {
+                (metadata() >= before + 2 || maker.is_finished()).then_some(())
+            });
+            stretch();
+        };
+        let connections = bed.producer.metrics().connections_opened;
         cluster.admin().set_feature(FEATURE, 2);
-        stretch();
-        proxy.cut();
-        stretch();
+        informed();
         let second = stretch();
         // By way of 1: at 0 with a transaction of 2 under way, coordinators of Kafka 4.3.1 were seen to end no more.
         cluster.admin().set_feature(FEATURE, 1);
-        stretch();
-        proxy.cut();
-        stretch();
+        informed();
         cluster.admin().set_feature(FEATURE, 0);
-        stretch();
+        informed();
         let last = stretch();
+        let opened = bed.producer.metrics().connections_opened;
+        assert_eq!(opened, connections, "the connections stay");
         drop(end);
         (maker.join().expect("all end well"), first, second, last)
     });
