@@ -38,6 +38,7 @@ impl Engine {
         };
         handle.send(outgoing).ok()?;
         let question = Question {
+            api,
             broker: node,
             conn: *conn,
             sent: now,
@@ -45,6 +46,7 @@ impl Engine {
         broker.in_flight += 1;
         broker.waiting_since.get_or_insert(now);
         self.requests.insert(id, kind(question));
+        self.note_awaited();
         Some(id)
     }
 

@@ -185,7 +185,6 @@ impl Engine {
             Outstanding::Metadata,
             now,
         )?;
-        self.note_awaited();
         self.count(&self.shared.counters.metadata_requests, 1);
         Some(id)
     }
@@ -204,7 +203,6 @@ impl Engine {
         let broker = question.broker;
         self.note_success(broker, Subject::Metadata);
         self.throttle(broker, response.throttle_time_ms, now);
-        self.note_awaited();
         if ErrorCode(i32::from(response.error_code)) == ErrorCode::REBOOTSTRAP_REQUIRED {
             self.rebootstrap(now);
             return Ok(());

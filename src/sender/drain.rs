@@ -35,6 +35,7 @@ pub enum Outstanding {
 /// A request without records.
 #[derive(Debug)]
 pub struct Question {
+    pub api: ApiKey,
     pub broker: i32,
     pub conn: ConnectionId,
     pub sent: Instant,
@@ -60,6 +61,16 @@ pub struct Item {
 }
 
 impl Outstanding {
+    /// None where records were sent.
+    pub fn question(&self) -> Option<&Question> {
+        match self {
+            Outstanding::Produce(_) => None,
+            Outstanding::Metadata(question)
+            | Outstanding::Features(question)
+            | Outstanding::Step(question) => Some(question),
+        }
+    }
+
     pub fn broker(&self) -> i32 {
         match self {
             Outstanding::Produce(request) => request.broker,
@@ -418,6 +429,9 @@ impl Engine {
                 broker.in_flight = broker.in_flight.saturating_sub(1);
                 broker.waiting_since = oldest;
             }
+        }
+        if outstanding.question().is_some() {
+            self.note_awaited();
         }
         Some(outstanding)
     }

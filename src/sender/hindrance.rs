@@ -8,10 +8,11 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::broker::Link;
-use super::drain::Outstanding;
 use super::{Engine, Shared};
 use crate::error::{Error, ErrorCode};
 use crate::network::{BrokerAddress, Progress};
+use crate::protocol::ApiKey;
+use crate::transaction::Refused;
 
 /// How long something is waited for before that is worth a word.
 const SILENCE: Duration = Duration::from_millis(100);
@@ -23,13 +24,15 @@ pub struct Hindrance {
     trouble: Mutex<Option<Error>>,
     /// What the engine waits for now.
     awaited: Mutex<Option<Awaited>>,
+    refused: Mutex<Option<Refused>>,
 }
 
-/// Something without which nothing is learnt of the cluster.
+/// Something without which nothing is learnt of the cluster, or no transaction gets on.
 #[derive(Clone, Debug)]
 enum Awaited {
     SetUp(Arc<Progress>),
-    Metadata {
+    Answer {
+        api: ApiKey,
         broker: BrokerAddress,
         since: Instant,
     },
@@ -39,14 +42,14 @@ impl Awaited {
     fn broker(&self) -> &BrokerAddress {
         match self {
             Awaited::SetUp(progress) => progress.broker(),
-            Awaited::Metadata { broker, .. } => broker,
+            Awaited::Answer { broker, .. } => broker,
         }
     }
 
     fn since(&self) -> Instant {
         match self {
             Awaited::SetUp(progress) => progress.begun(),
-            Awaited::Metadata { since, .. } => *since,
+            Awaited::Answer { since, .. } => *since,
         }
     }
 }
@@ -55,9 +58,9 @@ impl fmt::Display for Awaited {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Awaited::SetUp(progress) => progress.fmt(f),
-            Awaited::Metadata { broker, since } => {
+            Awaited::Answer { api, broker, since } => {
                 let waited = since.elapsed();
-                write!(f, "{broker} has not answered Metadata after {waited:.1?}")
+                write!(f, "{broker} has not answered {api} after {waited:.1?}")
             }
         }
     }
@@ -68,8 +71,10 @@ impl Hindrance {
         let trouble = self.trouble.lock().clone();
         let awaited = self.awaited.lock().clone();
         let awaited = awaited.filter(|awaited| awaited.since().elapsed() >= SILENCE);
+        let refused = *self.refused.lock();
+        let refused = refused.filter(|refused| refused.since.elapsed() >= SILENCE);
         match (trouble, awaited) {
-            (None, None) => None,
+            (None, None) => refused.map(|refused| Error::new(otherwise, refused.to_string())),
             (None, Some(awaited)) => Some(Error::new(otherwise, awaited.to_string())),
             // What is awaited of a broker that has failed before is nothing new.
             (Some(trouble), Some(awaited))
@@ -101,6 +106,15 @@ impl Shared {
 }
 
 impl Engine {
+    /// Notes the step that is tried in vain, if that is another than before.
+    pub(super) fn note_refused(&mut self) {
+        let refused = self.transactor.refused();
+        if self.refused != refused {
+            self.refused = refused;
+            *self.shared.hindrance.refused.lock() = refused;
+        }
+    }
+
     /// Notes what has been waited for longest, after a connection or a question has begun or ended.
     pub(super) fn note_awaited(&self) {
         let connecting = self.brokers.values().filter_map(|broker| {
@@ -110,10 +124,9 @@ impl Engine {
             Some(Awaited::SetUp(handle.progress().clone()))
         });
         let asked = self.requests.values().filter_map(|outstanding| {
-            let Outstanding::Metadata(question) = outstanding else {
-                return None;
-            };
-            Some(Awaited::Metadata {
+            let question = outstanding.question()?;
+            Some(Awaited::Answer {
+                api: question.api,
                 broker: self.brokers.get(&question.broker)?.address.clone(),
                 since: question.sent,
             })

@@ -117,7 +117,11 @@ impl Engine {
         let late = |(deadline, _): &mut (Instant, _)| *deadline <= now;
         let starts: Vec<_> = self.starts.extract_if(.., late).collect();
         for (_, operation) in starts {
-            operation.complete(Err(self.no_answer("the cluster")));
+            let wanted = match self.metadata.is_known() {
+                false => "the cluster",
+                true => "a producer id",
+            };
+            operation.complete(Err(self.no_answer(wanted)));
         }
         let late = |(_, deadline, _): &mut (u32, Instant, _)| *deadline <= now;
         let counts: Vec<_> = self.counts.extract_if(.., late).collect();

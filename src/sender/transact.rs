@@ -136,23 +136,16 @@ impl Engine {
         if self.transactor.may_begin() && self.accumulator.set_gate(Gate::Open) {
             self.transactor.begin();
         }
+        self.note_refused();
         // Behind what can be done at once, for who does not want to wait at all.
         let shared = &self.shared;
-        self.transactor.expire_calls(now, |call, refused| {
-            let code = ErrorCode::TIMED_OUT;
-            let cause = match (shared.hindrance(code), refused) {
-                (Some(cause), _) => format!(": {}", cause.message),
-                (None, Some((step, refused))) => {
-                    format!(
-                        ": {step} was answered with {}: {}",
-                        refused.name(),
-                        refused.text()
-                    )
-                }
-                (None, None) => String::new(),
+        self.transactor.expire_calls(now, |call| {
+            let cause = match shared.hindrance(ErrorCode::TIMED_OUT) {
+                Some(cause) => format!(": {}", cause.message),
+                None => String::new(),
             };
             let text = format!("{call} timed out; it goes on: call it again for its result{cause}");
-            Error::new(code, text)
+            Error::new(ErrorCode::TIMED_OUT, text)
         });
         let drained = self.accumulator.incomplete.is_empty() && self.lines.is_empty();
         if self.transactor.ends_alone(drained) {

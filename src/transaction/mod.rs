@@ -21,6 +21,6 @@ pub use identity::Identity;
 pub use lineage::{Lineage, after};
 pub use offsets::{GroupMetadata, GroupOffset, Offsets};
 pub use state::{Ending, State};
-pub use step::{Destination, Step};
+pub use step::{Destination, Refused, Step};
 pub use transactor::Transactor;
 pub use verdict::{Verdict, verdict};

@@ -10,7 +10,7 @@ use super::identity::Identity;
 use super::inquiry::Inquiry;
 use super::offsets::Offsets;
 use super::state::{Ending, State};
-use super::step::{Destination, Step};
+use super::step::{Destination, Refused, Step};
 use crate::completion::Operation;
 use crate::error::{Class, Error, ErrorCode};
 use crate::network::{Backoff, RequestId};
@@ -66,8 +66,8 @@ pub struct Transactor {
     outstanding: Option<(RequestId, Step)>,
     pub inquiry: Inquiry,
     not_before: Option<Instant>,
-    /// Why a step is to be made again.
-    hindrance: Option<(Step, ErrorCode)>,
+    /// What is tried in vain.
+    refused: Option<Refused>,
     backoff: Backoff,
     concurrent: Backoff,
     calls: Calls,
@@ -105,7 +105,7 @@ impl Transactor {
             outstanding: None,
             inquiry: Inquiry::default(),
             not_before: None,
-            hindrance: None,
+            refused: None,
             backoff: Backoff::new(backoff.0, backoff.1),
             concurrent: Backoff::new(CONCURRENT_BACKOFF.min(backoff.1), backoff.1),
             calls: Calls::default(),
@@ -235,14 +235,14 @@ impl Transactor {
         self.calls.current()
     }
 
-    /// Answers a call that is out of time; `error` is told what was refused last of what it needs.
-    pub fn expire_calls(
-        &mut self,
-        now: Instant,
-        error: impl Fn(Call, Option<(Step, ErrorCode)>) -> Error,
-    ) {
-        let hindrance = self.hindrance;
-        self.calls.expire(now, |call| error(call, hindrance));
+    /// Answers a call that is out of time.
+    pub fn expire_calls(&mut self, now: Instant, error: impl Fn(Call) -> Error) {
+        self.calls.expire(now, error);
+    }
+
+    /// The step that is tried in vain, if one is.
+    pub fn refused(&self) -> Option<Refused> {
+        self.refused
     }
 
     pub fn set_offsets(&mut self, offsets: Offsets) {
@@ -477,7 +477,8 @@ impl Transactor {
             _ => self.backoff.next(rng),
         };
         self.not_before = Some(now + wait);
-        self.hindrance = Some((step, code));
+        let since = self.refused.map_or(now, |before| before.since);
+        self.refused = Some(Refused { step, code, since });
     }
 
     /// The step failed, and with it the transaction.
@@ -501,6 +502,7 @@ impl Transactor {
     /// Nothing that was announced is in doubt any more.
     fn settled(&mut self) {
         self.succeeded();
+        self.refused = None;
         self.in_doubt = false;
     }
 
@@ -508,12 +510,13 @@ impl Transactor {
         self.backoff.reset();
         self.concurrent.reset();
         self.not_before = None;
-        self.hindrance = None;
     }
 
     pub fn found(&mut self, step: Step, node: i32) {
         // Whether an announcement arrived is no clearer for knowing whom to ask.
         self.succeeded();
+        let of_finding = |refused: &mut Refused| refused.step == step;
+        self.refused.take_if(of_finding);
         match step {
             Step::FindGroup => self.group_coordinator = Some(node),
             _ => self.coordinator = Some(node),

@@ -247,6 +247,34 @@ fn a_broker_that_does_not_answer_a_question_is_named() {
     names(&cause, &[&server.bootstrap(), "has not answered Metadata"]);
 }
 
+/// The cluster is known, and gives no producer id.
+#[test]
+fn a_start_without_a_producer_id_tells_why() {
+    let to = Fault::on(ApiKey::InitProducerId).forever();
+    let silent = to.clone().kind(FaultKind::Swallow(When::BeforeWork));
+    let cut = to.clone().kind(FaultKind::Disconnect(When::BeforeWork));
+    let refused = to.error(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS);
+    for (fault, told) in [
+        (silent, "has not answered InitProducerId"),
+        (
+            cut,
+            "InitProducerId had no answer before its connection ended",
+        ),
+        (
+            refused,
+            "InitProducerId was answered with COORDINATOR_LOAD_IN_PROGRESS",
+        ),
+    ] {
+        let server = cluster(1);
+        server.handle().inject(fault);
+        let settings = [("enable.idempotence", "true")];
+        let producer = producer(&server, &settings, Callbacks::default());
+        let error = producer.start(Timeout::After(LIMIT)).unwrap_err();
+        assert_eq!(error.code, ErrorCode::TIMED_OUT);
+        names(&error, &[told]);
+    }
+}
+
 /// Calls that keep their code say it in their text.
 #[test]
 fn calls_of_transactions_and_sends_of_batches_tell_why_their_time_is_up() {
