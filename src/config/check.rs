@@ -12,6 +12,7 @@ pub(super) fn problems(settings: &Settings) -> Vec<String> {
     problems.extend(bootstrap(settings));
     problems.extend(transactions(settings));
     idempotence(settings, &mut problems);
+    problems.extend(data_loss(settings));
     problems.extend(delivery_timeout(settings));
     problems.extend(fits_memory(settings, "batch.size"));
     problems.extend(fits_memory(settings, "max.request.size"));
@@ -80,6 +81,18 @@ fn idempotence(settings: &Settings, problems: &mut Vec<String>) {
         "at most 5 requests in flight",
         in_flight,
     );
+}
+
+/// Only a sequence shows that a broker has lost records.
+fn data_loss(settings: &Settings) -> Option<String> {
+    let stops = settings.word("kprod.data.loss") == "stop";
+    (stops && !settings.flag("enable.idempotence")).then(|| {
+        format!(
+            "{} needs enable.idempotence=true, but {}",
+            settings.describe("kprod.data.loss"),
+            settings.describe("enable.idempotence")
+        )
+    })
 }
 
 fn delivery_timeout(settings: &Settings) -> Option<String> {

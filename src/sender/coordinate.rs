@@ -203,10 +203,19 @@ impl Engine {
             None => format!("broker {broker}"),
         };
         let code = answer.code;
+        let fenced =
+            code == ErrorCode::PRODUCER_FENCED || code == ErrorCode::INVALID_PRODUCER_EPOCH;
+        let unanswered = self.transactor.refused().is_some_and(|refused| {
+            (refused.step, refused.code) == (step, ErrorCode::NETWORK_EXCEPTION)
+        });
+        let own = match fenced && unanswered && step == Step::InitProducerId {
+            true => " Or it was this producer's own request: the one before had no answer.",
+            false => "",
+        };
         Error::new(
             code,
             format!(
-                "{step}{whose} at {place}: {}{about}: {}",
+                "{step}{whose} at {place}: {}{about}: {}{own}",
                 code.name(),
                 code.text()
             ),

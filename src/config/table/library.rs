@@ -50,7 +50,7 @@ pub(super) static PROPERTIES: &[Property] = &[
         "What an idempotent producer does when a broker turns out to have lost records that it had \
          acknowledged (after an unclean leader election, say). Either way it logs the loss, counts it \
          and, with `kprod.events`, reports DATA_LOSS. `continue`: then it goes on under a new epoch. \
-         `stop`: it fails for good.",
+         `stop`: it fails for good; needs `enable.idempotence`.",
     ),
     Property::new(
         "kprod.io.threads",

@@ -101,6 +101,19 @@ fn an_availability_timeout_needs_what_it_is_a_part_of() {
 }
 
 #[test]
+fn data_loss_shows_in_sequences_only() {
+    let stop = ("kprod.data.loss", "stop");
+    assert_eq!(
+        problem(&[stop]),
+        "invalid configuration: kprod.data.loss=stop needs enable.idempotence=true, but \
+         enable.idempotence=false (the default)"
+    );
+    built(&[stop, ("enable.idempotence", "true")]);
+    built(&[stop, ("transactional.id", "me")]);
+    built(&[("kprod.data.loss", "continue")]);
+}
+
+#[test]
 fn the_profiles_documentation_names_its_whole_group() {
     let profile = properties()
         .find(|property| property.name == "kprod.profile")

@@ -402,6 +402,20 @@ fn a_start_without_permission_says_so() {
     }
 }
 
+/// The epoch that fences it may be its own: its request was done, and the coordinator forgot by whom.
+#[test]
+fn a_fenced_start_whose_first_request_had_no_answer_says_so() {
+    let stage = stage(1, &[]);
+    let on = || Fault::on(ApiKey::InitProducerId);
+    let lost = on().kind(FaultKind::Disconnect(When::AfterWork));
+    stage.mock().inject(lost);
+    stage.mock().inject(on().error(ErrorCode::PRODUCER_FENCED));
+    let error = stage.producer.start(WAIT).unwrap_err();
+    assert_eq!(error.code, ErrorCode::PRODUCER_FENCED);
+    let told = "the one before had no answer";
+    assert!(error.message.contains(told), "{}", error.message);
+}
+
 /// Brokers from before transactions.
 #[test]
 fn brokers_without_transactions_are_named() {
