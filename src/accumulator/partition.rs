@@ -44,7 +44,7 @@ pub struct Queue {
     pub(super) closed: VecDeque<Box<Batch>>,
     known: Known,
     pub(super) next_number: u64,
-    /// What the last batch held when it was closed: how large the next one's first buffer should be.
+    /// What the last batches held when they were closed, at most: how large the next one's first buffer should be.
     usual_size: usize,
     usual_records: usize,
     /// User batches among them.
@@ -304,7 +304,7 @@ impl Partition {
     ) -> Result<Box<Batch>, AppendError> {
         // All that the first record needs is reserved before anything changes.
         let least = BATCH_OVERHEAD + append.payload.upper_bound() + 512;
-        let usual = queue.usual_size.min(accumulator.batch_size);
+        let usual = size_class(queue.usual_size, accumulator.batch_size);
         let records = queue.usual_records + queue.usual_records / 16;
         let wanted = BATCH_OVERHEAD
             + (usual + usual / 16 + SLACK).max(MIN_FIRST_BUFFER)
@@ -476,8 +476,8 @@ impl Queue {
 
     fn close_open(&mut self, appended: &mut Appended) -> Option<&mut Box<Batch>> {
         let batch = self.open.take()?;
-        self.usual_size = batch.size();
-        self.usual_records = batch.record_count();
+        self.usual_size = usual(self.usual_size, batch.size());
+        self.usual_records = usual(self.usual_records, batch.record_count());
         if let Some(lane) = batch.lane {
             let before = appended.credit.map_or(0, |(_, bytes)| bytes);
             appended.credit = Some((lane, before + batch.size()));
@@ -518,6 +518,20 @@ impl Appended {
     pub fn is_nothing(&self) -> bool {
         self.news == News::None && self.to_seal.is_none() && self.credit.is_none()
     }
+}
+
+/// The most that is to be expected after `last`: a few small ones do not make the next one grow step by step.
+fn usual(before: usize, last: usize) -> usize {
+    last.max(before - before / 8)
+}
+
+/// `usual` rounded up to `largest` or a half, a quarter … of it: buffers of few sizes fit again.
+fn size_class(usual: usize, largest: usize) -> usize {
+    let mut class = largest;
+    while class / 2 >= usual.max(1) {
+        class /= 2;
+    }
+    class
 }
 
 impl News {
