@@ -7,7 +7,6 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 
-use parking_lot::{Mutex, MutexGuard};
 use tokio::time::Instant;
 
 use super::accepted::Accepted;
@@ -18,7 +17,7 @@ use super::{Accumulator, Gate};
 use crate::completion::{RecordMeta, SendCallback};
 use crate::error::ErrorCode;
 use crate::record::encode::{Payload, SLACK, ShortPayload};
-use crate::sys::NoMemory;
+use crate::sys::{BriefGuard, BriefMutex, NoMemory};
 
 /// The first buffer of a batch in a queue that has not shown yet how much it needs.
 const MIN_FIRST_BUFFER: usize = 2 * 1024;
@@ -30,7 +29,7 @@ pub struct Partition {
     pub id: usize,
     pub topic: u32,
     pub index: i32,
-    queue: Mutex<Queue>,
+    queue: BriefMutex<Queue>,
     /// The leader's node id, −1 while unknown: for the choice of a partition only.
     leader: AtomicI32,
     /// Batches queued or in flight: for the choice of a partition only.
@@ -137,7 +136,7 @@ impl Partition {
             id,
             topic,
             index,
-            queue: Mutex::new(Queue {
+            queue: BriefMutex::new(Queue {
                 gate,
                 open: None,
                 closed: VecDeque::new(),
@@ -153,11 +152,11 @@ impl Partition {
         })
     }
 
-    pub fn lock(&self) -> MutexGuard<'_, Queue> {
+    pub fn lock(&self) -> BriefGuard<'_, Queue> {
         self.queue.lock()
     }
 
-    pub fn try_lock(&self) -> Option<MutexGuard<'_, Queue>> {
+    pub fn try_lock(&self) -> Option<BriefGuard<'_, Queue>> {
         self.queue.try_lock()
     }
 
