@@ -1908,7 +1908,7 @@ int32_t kprod_topic(struct kprod_producer_t *producer,
 const char *kprod_topic_name(const struct kprod_producer_t *producer, uint32_t topic);
 
 /**
- * Tells how many partitions a topic has; asks the brokers if that is not known yet.
+ * Tells how many partitions a topic has, as the brokers last said; asks them if they never did.
  *
  * @param producer    borrowed.
  * @param topic       the topic's handle, from kprod_topic.
@@ -2171,8 +2171,8 @@ void kprod_record_init(struct kprod_record_t *record);
  * Returns: 0: accepted; any other: refused, nothing was sent nor will be, and no report follows.
  * KPROD_ERR_INVALID_ARG (NULL, a wrong handle, length, partition or reserved field), _INVALID_TIMESTAMP_ARG,
  * _INVALID_TOPIC_EXCEPTION, _UNKNOWN_TOPIC_HANDLE, _UNKNOWN_PARTITION, _RECORD_TOO_LARGE, _PARTITIONER;
- * _UNKNOWN_TOPIC_OR_PARTITION, _TOPIC_AUTHORIZATION_FAILED and other codes of the brokers, as the last answer about
- * the topic had them; _ILLEGAL_STATE (a transactional producer outside of a transaction), _TRANSACTION_ABORTABLE (in a
+ * _UNKNOWN_TOPIC_OR_PARTITION, _TOPIC_AUTHORIZATION_FAILED and other codes of the brokers about a topic that was never
+ * known (one that is deleted later is waited for: the report tells); _ILLEGAL_STATE (a transactional producer outside of a transaction), _TRANSACTION_ABORTABLE (in a
  * transaction that can only be aborted); _TIMED_OUT (no metadata or no room in max.block.ms: kprod_cluster_error tells
  * why),
  * _REPORT_QUEUE_FULL, _COMPRESSION, _OUT_OF_MEMORY, _THREAD, _CLOSED, _FATAL, _FORKED, _INTERNAL.
@@ -2425,8 +2425,8 @@ int64_t kprod_batch_record_count(const struct kprod_batch_t *batch);
  * is as it was, will not be sent, and may be sent again. KPROD_ERR_ILLEGAL_STATE (sent already, an async send of it
  * has no answer yet, or transactional.id is set and no transaction has begun), _INVALID_ARG (NULL, a wrong handle,
  * partition or timeout, another producer's batch), _UNKNOWN_TOPIC_HANDLE, _UNKNOWN_PARTITION;
- * _UNKNOWN_TOPIC_OR_PARTITION, _TOPIC_AUTHORIZATION_FAILED and other codes of the brokers, as the last answer about
- * the topic had them; _TRANSACTION_ABORTABLE; _ABORTED (the transaction was aborted or has failed meanwhile);
+ * _UNKNOWN_TOPIC_OR_PARTITION, _TOPIC_AUTHORIZATION_FAILED and other codes of the brokers about a topic that was never
+ * known; _TRANSACTION_ABORTABLE; _ABORTED (the transaction was aborted or has failed meanwhile);
  * _TIMED_OUT (kprod_cluster_error tells why), _REPORT_QUEUE_FULL, _CLOSED, _FATAL, _FORKED, _INTERNAL.
  * Ownership: the batch stays the caller's, for kprod_batch_free.
  * Thread-safety: any thread; one at a time for one batch.

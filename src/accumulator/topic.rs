@@ -51,6 +51,8 @@ struct State {
     /// Counts what the cluster said, so that a waiter does not take an old answer for its own.
     answers: u64,
     moving: bool,
+    /// What those on the move will find, if there are fewer partitions by now than when the move began.
+    shrunk: Option<i32>,
 }
 
 /// A record or a user's batch whose topic is not known yet, with everything it needs to move on.
@@ -130,6 +132,7 @@ impl Topic {
                 error: None,
                 answers: 0,
                 moving: false,
+                shrunk: None,
             }),
             changed: Condvar::new(),
             last_used: AtomicU64::new(0),
@@ -298,6 +301,16 @@ impl Topic {
         self.changed.notify_all();
     }
 
+    /// The topic was made anew with this many partitions: the others are no choice any more.
+    pub fn shrink(&self, count: i32) {
+        let mut state = self.state.lock();
+        if state.moving {
+            state.shrunk = Some(count);
+        } else if count < self.partition_count() {
+            self.publish(count);
+        }
+    }
+
     /// Claims the moving of parked records; false while another does it.
     pub fn begin_move(&self) -> bool {
         let mut state = self.state.lock();
@@ -327,7 +340,8 @@ impl Topic {
     fn end_move(&self, state: &mut State, count: i32) {
         state.moving = false;
         state.error = None;
-        self.publish(count);
+        let shrunk = state.shrunk.take();
+        self.publish(shrunk.map_or(count, |shrunk| shrunk.min(count)));
     }
 
     /// When the oldest parked record came.

@@ -296,8 +296,7 @@ pub struct ProducerConfig {
     pub retry_backoff: Duration,
     pub retry_backoff_max: Duration,
     pub request_timeout: Duration,
-    /// `None`: a batch that is not idempotent expires after `request_timeout`, an idempotent one
-    /// never.
+    /// `None`: a batch that is not idempotent expires after `own_time_to_live`, an idempotent one never.
     pub delivery_timeout: Option<Duration>,
     pub max_in_flight: usize,
     pub enable_idempotence: bool,
@@ -324,4 +323,11 @@ pub struct ProducerConfig {
     pub log_level: u8,
     /// Brokers of an embedded mock cluster; 0: none.
     pub mock_brokers: usize,
+}
+
+impl ProducerConfig {
+    /// How long a batch lives without `delivery.timeout.ms`: it may linger first, and then take `request.timeout.ms`.
+    pub fn own_time_to_live(&self) -> Duration {
+        self.linger.saturating_add(self.request_timeout)
+    }
 }

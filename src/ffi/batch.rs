@@ -260,8 +260,8 @@ fn number(result: Result<usize, ErrorCode>) -> i64 {
 /// is as it was, will not be sent, and may be sent again. KPROD_ERR_ILLEGAL_STATE (sent already, an async send of it
 /// has no answer yet, or transactional.id is set and no transaction has begun), _INVALID_ARG (NULL, a wrong handle,
 /// partition or timeout, another producer's batch), _UNKNOWN_TOPIC_HANDLE, _UNKNOWN_PARTITION;
-/// _UNKNOWN_TOPIC_OR_PARTITION, _TOPIC_AUTHORIZATION_FAILED and other codes of the brokers, as the last answer about
-/// the topic had them; _TRANSACTION_ABORTABLE; _ABORTED (the transaction was aborted or has failed meanwhile);
+/// _UNKNOWN_TOPIC_OR_PARTITION, _TOPIC_AUTHORIZATION_FAILED and other codes of the brokers about a topic that was never
+/// known; _TRANSACTION_ABORTABLE; _ABORTED (the transaction was aborted or has failed meanwhile);
 /// _TIMED_OUT (kprod_cluster_error tells why), _REPORT_QUEUE_FULL, _CLOSED, _FATAL, _FORKED, _INTERNAL.
 /// Ownership: the batch stays the caller's, for kprod_batch_free.
 /// Thread-safety: any thread; one at a time for one batch.

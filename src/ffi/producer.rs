@@ -205,7 +205,7 @@ pub unsafe extern "C" fn kprod_topic_name(
     name.unwrap_or(ptr::null())
 }
 
-/// Tells how many partitions a topic has; asks the brokers if that is not known yet.
+/// Tells how many partitions a topic has, as the brokers last said; asks them if they never did.
 ///
 /// @param producer    borrowed.
 /// @param topic       the topic's handle, from kprod_topic.

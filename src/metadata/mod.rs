@@ -34,7 +34,7 @@ pub struct Metadata {
 }
 
 /// The one request that may be under way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 enum State {
     Quiet,
     /// The last attempt failed.
@@ -43,6 +43,7 @@ enum State {
         id: RequestId,
         since: Instant,
         scope: Scope,
+        topics: Vec<u32>,
     },
 }
 
@@ -163,8 +164,12 @@ impl Metadata {
             self.wanted.remove(topic);
         }
         self.cluster_wanted = false;
-        let since = now;
-        self.state = State::Asked { id, since, scope };
+        self.state = State::Asked {
+            id,
+            since: now,
+            scope,
+            topics: topics.to_vec(),
+        };
     }
 
     /// Whether the answer is so late that another broker is to be asked.
@@ -192,13 +197,15 @@ impl Metadata {
     /// The request's answer was taken in. `complete`: nothing in it has to be asked again.
     pub fn answered(&mut self, request: RequestId, complete: bool, now: Instant, rng: &Rng) {
         self.known_since = Some(now);
-        let State::Asked { id, scope, .. } = self.state else {
-            return;
-        };
-        if id != request {
+        if !matches!(self.state, State::Asked { id, .. } if id == request) {
             // It was given up, and what it asked for has been asked for again.
             return;
         }
+        let State::Asked { scope, topics, .. } = std::mem::replace(&mut self.state, State::Quiet)
+        else {
+            return;
+        };
+        let complete = !self.want_left_out(&topics, now) && complete;
         if scope == Scope::AllInUse {
             self.full_refresh_at = now + self.max_age;
         }
@@ -211,6 +218,15 @@ impl Metadata {
         } else {
             State::Waiting(now + self.backoff.next(rng))
         };
+    }
+
+    /// An answer need not speak of all that was asked for: what is still waited for is asked for again.
+    fn want_left_out(&mut self, asked: &[u32], now: Instant) -> bool {
+        let is_left_out =
+            |topic: &&u32| !self.wanted.contains(*topic) && self.is_unknown_wanted(**topic, now);
+        let left_out: Vec<u32> = asked.iter().filter(is_left_out).copied().collect();
+        self.wanted.extend(&left_out);
+        !left_out.is_empty()
     }
 
     /// All that is known of the cluster is void: begin at the bootstrap servers, where what was being asked is asked
@@ -302,6 +318,25 @@ mod tests {
         assert_eq!(metadata.question(now, true), None);
         let soon = now + Duration::from_millis(130);
         assert_eq!(metadata.question(soon, true), Some(question));
+    }
+
+    #[test]
+    fn a_topic_that_the_answer_leaves_out_is_asked_for_again() {
+        let now = Instant::now();
+        let mut metadata = metadata(now);
+        let until = now + Duration::from_secs(5);
+        metadata.want_until(7, until);
+        metadata.want_until(8, until);
+        let question = metadata.question(now, true).unwrap();
+        metadata.asked(ID, now, &question);
+        metadata.found(8);
+        metadata.answered(ID, true, now, &rng());
+        assert_eq!(metadata.question(now, true), None, "not at once");
+        let soon = now + Duration::from_millis(130);
+        assert_eq!(
+            metadata.question(soon, true),
+            Some(Question::Topics(vec![7]))
+        );
     }
 
     #[test]

@@ -34,6 +34,8 @@ pub enum FaultKind {
     Disconnect(When),
     /// These bytes instead of an answer.
     Garbage(Bytes),
+    /// The answer's frame is whole, but these bytes follow its correlation id.
+    Instead(Bytes),
     /// The answer's frame is whole, but only this many bytes of the answer are in it.
     Truncate(usize),
     /// The connection is closed after this many bytes of the answer's frame.

@@ -398,6 +398,12 @@ fn deliver(kind: &FaultKind, at: Duration, whole: Bytes) -> Vec<Action> {
             relabel(&mut bytes);
             vec![send(bytes.freeze())]
         }
+        FaultKind::Instead(other) => {
+            bytes.truncate(8);
+            bytes.extend_from_slice(other);
+            relabel(&mut bytes);
+            vec![send(bytes.freeze())]
+        }
         FaultKind::CutFrame(keep) => {
             bytes.truncate(*keep);
             vec![send(bytes.freeze()), Action::Close { at }]

@@ -138,7 +138,7 @@ impl Producer {
         let deadline = match timeout {
             // Acceptance, the batch's time, and one request in flight when that is over.
             Timeout::Configured => {
-                let delivery = config.delivery_timeout.unwrap_or(config.request_timeout);
+                let delivery = config.delivery_timeout.unwrap_or(config.own_time_to_live());
                 later(
                     config
                         .max_block

@@ -152,7 +152,13 @@ impl Engine {
                     return;
                 };
                 self.tracks[track_id].backoff.reset();
-                let known = code == ErrorCode::OK && answer.base_offset >= 0;
+                let count = batch.record_count() as i64;
+                // A log that ends beyond the last offset there is does not exist.
+                let behind = answer
+                    .base_offset
+                    .checked_add(count)
+                    .filter(|_| code == ErrorCode::OK && answer.base_offset >= 0);
+                let known = behind.is_some();
                 let topic = self.tracks[track_id].topic.handle;
                 let outcome = Outcome {
                     base_offset: if known { answer.base_offset } else { -1 },
@@ -164,9 +170,8 @@ impl Engine {
                     ..delivered(&self.tracks[track_id], answer.base_offset)
                 };
                 if let Some(stamp) = batch.stamp() {
-                    let last = answer.base_offset + batch.record_count() as i64 - 1;
                     let lineage = &mut self.tracks[track_id].lineage;
-                    lineage.acknowledge(stamp, known.then_some(last));
+                    lineage.acknowledge(stamp, behind.map(|behind| behind - 1));
                 }
                 self.deliver_unremembered(track_id);
                 match self.tracks[track_id].has_older(&batch) {

@@ -274,7 +274,7 @@ impl Engine {
             return self.take_topic_error(&topic, code, now);
         }
         if self.metadata.set_topic_id(topic.handle, answer.topic_id) {
-            self.on_recreated(&topic, answer.partitions.len());
+            self.on_recreated(&topic, answer.partitions.len() as i32, now);
         }
         let count = self.add_partitions(&topic, &answer.partitions);
         for partition in &answer.partitions {
@@ -343,21 +343,28 @@ impl Engine {
         topic.partitions().any(|partition| partition.load() > 0)
     }
 
-    /// The topic was deleted and made anew: its leader epochs begin again, and the sequences in its partitions.
-    fn on_recreated(&mut self, topic: &Topic, count: usize) {
+    /// The topic was deleted and made anew: its leader epochs begin again, and the sequences in its partitions, of which
+    /// there may be fewer.
+    fn on_recreated(&mut self, topic: &Topic, count: i32, now: Instant) {
         let transactional = self.transactor.is_transactional();
         for partition in topic.partitions() {
             let track = &mut self.tracks[partition.id];
             track.leader_epoch = -1;
-            track.is_gone = partition.index as usize >= count;
+            track.is_gone = partition.index >= count;
             track.lineage.forget_log();
             if !transactional {
                 track.lineage.end();
             }
+            if track.is_gone {
+                self.set_leader(partition.id, -1, -1, now);
+            }
         }
+        // Before the count, so that nobody chooses one of those that are gone.
+        self.note_available(topic);
+        topic.shrink(count);
     }
 
-    /// Makes the partitions that are new; none ever goes.
+    /// Makes the partitions that are new; only a topic made anew has fewer.
     fn add_partitions(&mut self, topic: &Arc<Topic>, answer: &[MetadataPartition]) -> i32 {
         let highest = answer
             .iter()

@@ -273,6 +273,9 @@ impl Engine {
         self.shared
             .log
             .log(LogLevel::Error, || error.message.clone());
+        if self.shared.trouble().is_none() {
+            self.shared.set_trouble(Some(error.clone()));
+        }
         self.accumulator.hub.event(&error);
     }
 
@@ -296,7 +299,8 @@ impl Engine {
     /// A broker's address as the cluster gives it; a changed one means a new connection.
     pub(super) fn learn_broker(&mut self, id: i32, host: &str, port: i32) {
         let Ok(port) = u16::try_from(port) else {
-            return;
+            let text = || format!("broker {id} is said to be at {host}:{port}, which is no port");
+            return self.shared.log.log(LogLevel::Warning, text);
         };
         if id < 0 {
             return;

@@ -73,12 +73,12 @@ impl Engine {
         batch.created.checked_add(self.time_to_live()?)
     }
 
-    /// `delivery.timeout.ms` where set, else `request.timeout.ms`, from a batch's first record. An idempotent batch
-    /// has all the time there is, unless a limit is set.
+    /// `delivery.timeout.ms` where set, else `request.timeout.ms` after the time that the batch may linger, from its first
+    /// record. An idempotent batch has all the time there is, unless a limit is set.
     pub(super) fn time_to_live(&self) -> Option<Duration> {
         let without_limit = match self.config.enable_idempotence {
             true => None,
-            false => Some(self.config.request_timeout),
+            false => Some(self.config.own_time_to_live()),
         };
         let limit = self.config.delivery_timeout.or(without_limit)?;
         // Beyond the transaction's own time the coordinator has aborted it.

@@ -4,7 +4,8 @@ use kprod::completion::{Persistence, flags};
 use kprod::error::ErrorCode;
 use kprod::mock::{Fault, FaultKind, InjectedError, When};
 use kprod::producer::Timeout;
-use kprod::protocol::ApiKey;
+use kprod::protocol::produce::{PartitionProduceResponse, ProduceResponse, TopicProduceResponse};
+use kprod::protocol::{ApiKey, Message};
 
 use crate::support::{Bed, LONG, ok};
 
@@ -21,6 +22,44 @@ fn struck(topic: &str, code: i32) -> Fault {
     Fault::on(ApiKey::Produce)
         .topic(topic)
         .error(ErrorCode(code))
+}
+
+/// No log has records there, whatever a broker says: they are reported without an offset.
+#[test]
+fn offsets_beyond_the_last_one_are_none() {
+    for idempotent in ["false", "true"] {
+        let settings = [("linger.ms", "60000"), ("enable.idempotence", idempotent)];
+        let bed = Bed::new(1, &settings);
+        bed.mock().create_topic("t", 1);
+        let partition = PartitionProduceResponse {
+            base_offset: i64::MAX - 1,
+            ..PartitionProduceResponse::default()
+        };
+        let answer = ProduceResponse {
+            topics: vec![TopicProduceResponse {
+                topic_id: bed.mock().with(|cluster| cluster.topic_id("t")).unwrap(),
+                partitions: vec![partition],
+                ..TopicProduceResponse::default()
+            }],
+            ..ProduceResponse::default()
+        };
+        let no_tags = &[0];
+        let body = [&no_tags[..], &answer.encode(13).unwrap()].concat();
+        bed.mock()
+            .inject(Fault::on(ApiKey::Produce).kind(FaultKind::Instead(body.into())));
+        for tag in 0..5 {
+            bed.send("t", tag);
+        }
+        bed.producer.flush(Timeout::After(LONG)).unwrap();
+        for report in bed.reports(5) {
+            ok(&report);
+            assert_eq!(report.offset, -1);
+        }
+        bed.send("t", 5);
+        bed.producer.flush(Timeout::After(LONG)).unwrap();
+        assert_eq!(bed.report().offset, 5);
+        bed.settle();
+    }
 }
 
 #[test]

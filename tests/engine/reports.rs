@@ -193,6 +193,7 @@ fn events_tell_of_a_cluster_that_is_gone_once() {
     assert_eq!(event.error, ErrorCode::NO_BROKERS);
     let said = bed.detail(&event);
     assert!(said.contains("127.0.0.1"), "{said}");
+    assert!(bed.producer.cluster_error().is_some());
     for broker in [1, 2] {
         bed.mock().set_broker_state(broker, BrokerState::Up);
     }
@@ -237,6 +238,16 @@ fn a_record_whose_leader_cannot_be_reached_is_reported_with_the_reason() {
     let said = bed.detail(&report);
     assert!(said.contains("after 0 attempts"), "{said}");
     assert!(said.to_lowercase().contains("refused"), "{said}");
+}
+
+/// The time that a batch lingers is not the time that it has for being sent.
+#[test]
+fn a_batch_may_linger_for_longer_than_a_request_may_take() {
+    let settings = [("linger.ms", "400"), ("request.timeout.ms", "200")];
+    let bed = Bed::new(1, &settings);
+    bed.mock().create_topic("t", 1);
+    bed.send("t", 0);
+    ok(&bed.report());
 }
 
 #[test]

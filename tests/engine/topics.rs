@@ -4,11 +4,11 @@ use std::time::{Duration, Instant};
 
 use kprod::completion::Persistence;
 use kprod::error::ErrorCode;
-use kprod::mock::{ClusterConfig, Fault, MockServer};
-use kprod::producer::{Callbacks, Timeout, TopicRef};
+use kprod::mock::{ClusterConfig, Fault, MockServer, TopicConfig};
+use kprod::producer::{Callbacks, Record, Timeout, TopicRef};
 use kprod::protocol::ApiKey;
 
-use crate::support::{Bed, LONG, ok, producer, record, reports};
+use crate::support::{Bed, LONG, ok, producer, record, reports, until};
 
 const NO_CREATION: (&str, &str) = ("allow.auto.create.topics", "false");
 
@@ -165,4 +165,56 @@ fn one_missing_topic_does_not_hold_up_others() {
     assert_eq!(tags, (10..20).collect::<Vec<_>>());
     bed.producer.close(Timeout::Now).unwrap();
     assert_eq!(reports(&bed.producer, 1)[0].tag, 1);
+}
+
+/// Its partitions that are no more are no choice, neither for a partitioner nor for a caller.
+#[test]
+fn a_topic_made_anew_with_fewer_partitions_has_no_others() {
+    for partitioner in ["default", "murmur2_random", "round_robin"] {
+        let settings = [
+            ("metadata.max.age.ms", "20"),
+            ("partitioner", partitioner),
+            ("linger.ms", "0"),
+        ];
+        let bed = Bed::new(2, &settings);
+        bed.mock().create_topic("t", 4);
+        let send = |tag: u64, key: Option<&'static [u8]>| {
+            let sent = Record {
+                key,
+                ..record("t", b"v", tag)
+            };
+            bed.producer.send(&sent).unwrap();
+            bed.report()
+        };
+        for tag in 0..8 {
+            ok(&send(tag, None));
+        }
+        bed.mock().with(|cluster| {
+            cluster.delete_topic("t");
+            cluster.create_topic("t", &TopicConfig::new(1))
+        });
+        let count = || {
+            bed.producer
+                .partitions_for(TopicRef::Name("t"), Timeout::Configured)
+        };
+        until("the new topic is known", || count().unwrap() == 1);
+        let keys: [&[u8]; 8] = [b"a", b"b", b"c", b"d", b"e", b"f", b"g", b"h"];
+        for (tag, key) in (8..).zip(keys) {
+            ok(&send(tag, Some(key)));
+            ok(&send(tag, None));
+        }
+        let beyond = Record {
+            partition: Some(3),
+            ..record("t", b"v", 0)
+        };
+        let refused = bed.producer.send(&beyond);
+        assert_eq!(refused, Err(ErrorCode::UNKNOWN_PARTITION));
+        // It may grow again, and all of it is used.
+        bed.mock().with(|cluster| cluster.grow_topic("t", 6));
+        until("the new partitions are known", || count().unwrap() == 6);
+        ok(&{
+            bed.producer.send(&beyond).unwrap();
+            bed.report()
+        });
+    }
 }

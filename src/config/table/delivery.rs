@@ -37,6 +37,8 @@ pub(super) static PROPERTIES: &[Property] = &[
         Some("100"),
         Low,
         "The wait before the first retry; it doubles with each further one, with 20 % of jitter. \
+         A batch whose leader moved or whose connection was lost does not wait for it: where it \
+         goes next has not refused it, and `reconnect.backoff.ms` spares a broker that is down. \
          Where it alone is set, `retry.backoff.max.ms` is at least this.",
     )
     .also(&[aiokafka("retry_backoff_ms")]),
@@ -54,7 +56,8 @@ pub(super) static PROPERTIES: &[Property] = &[
         Some("40000"),
         Medium,
         "How long an answer is waited for, from the moment the request was written. Without \
-         `delivery.timeout.ms` it is also the age at which a batch that is not idempotent expires. \
+         `delivery.timeout.ms` it is also the age, beyond `linger.ms`, at which a batch that is not \
+         idempotent expires. \
          librdkafka's property of this name means only the broker's own wait; what it calls \
          `socket.timeout.ms` is this one.",
     )
@@ -66,7 +69,8 @@ pub(super) static PROPERTIES: &[Property] = &[
         Medium,
         "The longest time from accepting a record to its report, retries included. It must not be \
          shorter than `linger.ms` plus `request.timeout.ms`. Not set: a batch that is not \
-         idempotent expires after `request.timeout.ms`, an idempotent one does not expire.",
+         idempotent expires after `linger.ms` plus `request.timeout.ms`, an idempotent one does \
+         not expire.",
     )
     .also(&[alias(
         "message.timeout.ms",
