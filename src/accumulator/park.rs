@@ -164,7 +164,9 @@ impl Accumulator {
                 Err(AppendError::Moved) => {}
                 Err(AppendError::Refused(code)) => {
                     if let Some(accepted) = append.parked.take() {
-                        accepted.fail_saying(code, Persistence::Not, || code.to_string());
+                        accepted.fail_saying(code, Persistence::Not, || {
+                            format!("topic {}: {}", topic.name, code.text_for_accepted())
+                        });
                     }
                     return;
                 }

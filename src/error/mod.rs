@@ -96,6 +96,14 @@ impl ErrorCode {
         self.info().map_or(unknown, |info| info.text)
     }
 
+    /// The text in the report of a record: it was accepted, and so the words for refused calls do not fit.
+    pub fn text_for_accepted(self) -> &'static str {
+        match self {
+            ErrorCode::CLOSED => "the producer was closed before the record's outcome was known",
+            other => other.text(),
+        }
+    }
+
     /// An unknown code counts as permanent: nothing says that trying again would help.
     pub fn class(self) -> Class {
         self.info().map_or(Class::Permanent, |info| info.class)
