@@ -180,6 +180,18 @@ fn what_a_close_gives_up_is_not_said_to_have_been_refused() {
 }
 
 #[test]
+fn a_purge_needs_the_engine_alone_and_so_no_time_for_the_cluster() {
+    let bed = bed(&[("max.block.ms", "0")]);
+    stuck(&bed);
+    let all = Purge {
+        queued: true,
+        in_flight: true,
+    };
+    bed.producer.purge(all).unwrap();
+    assert_eq!(bed.producer.metrics().reports_queued, 4);
+}
+
+#[test]
 fn close_waits_for_what_can_be_delivered() {
     let bed = bed(&[("linger.ms", "600000")]);
     for tag in 0..100 {
