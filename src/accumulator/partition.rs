@@ -490,7 +490,11 @@ impl Queue {
             return News::None;
         }
         self.known = Known::Lingering;
-        News::DueAt(created + accumulator.linger)
+        // The engine does not let it linger then, and may have no reason of its own to look.
+        match accumulator.memory.is_short() {
+            true => News::DueAt(created),
+            false => News::DueAt(created + accumulator.linger),
+        }
     }
 
     fn due(&mut self) -> News {
