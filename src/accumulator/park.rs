@@ -141,6 +141,7 @@ impl Accumulator {
             lane: choice.lane,
             urgent: false,
             parked: Some(accepted),
+            since: Some(parked.created),
         };
         let mut credit: Option<Reservation> = Some(paid);
         loop {

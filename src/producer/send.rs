@@ -116,6 +116,7 @@ impl Shared {
             lane: None,
             urgent: options.urgent,
             parked: None,
+            since: None,
         };
         self.follow(topic);
         loop {
