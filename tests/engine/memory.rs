@@ -283,6 +283,28 @@ fn the_largest_record_that_memory_may_hold_goes_through() {
 }
 
 #[test]
+fn the_least_memory_that_is_allowed_holds_an_empty_record() {
+    let bed = Bed::new(1, &[("buffer.memory", "2048")]);
+    let empty = Record {
+        value: None,
+        ..record("new", b"", 1)
+    };
+    // Parked first, then in a batch.
+    assert_eq!(bed.producer.try_send(&empty), Ok(()));
+    ok(&bed.report());
+    assert_eq!(bed.producer.send(&empty), Ok(()));
+    ok(&bed.report());
+    let batch = bed.producer.create_batch().unwrap();
+    batch.append(&empty).unwrap();
+    let topic = bed.producer.topic("new").unwrap();
+    let sent = bed
+        .producer
+        .send_batch(&batch, topic, 0, 1, Timeout::After(LONG));
+    assert_eq!(sent, Ok(()));
+    ok(&bed.report());
+}
+
+#[test]
 fn unread_reports_are_bounded() {
     let bed = bed(&[("kprod.delivery.queue.max", "10")]);
     let mut accepted = 0;
