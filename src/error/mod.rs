@@ -80,6 +80,14 @@ pub static ALL: [ErrorInfo; COUNT] = {
 };
 
 impl ErrorCode {
+    /// A broker's code. Kafka has none below −1: those are the client's own, or nobody's.
+    pub fn of_broker(code: i16) -> Self {
+        match code {
+            -1.. => ErrorCode(i32::from(code)),
+            _ => ErrorCode::UNKNOWN_SERVER_ERROR,
+        }
+    }
+
     /// `None` for a code that a newer broker may send.
     pub fn info(self) -> Option<&'static ErrorInfo> {
         ALL.iter().find(|info| info.code == self)
