@@ -923,7 +923,7 @@
 
 /**
  * kprod_delivery_t.kind: what was refused with KPROD_ERR_QUEUE_FULL may be tried again: a quarter of buffer.memory is
- * free, or a batch of the caller's own has left its partition's queue.
+ * free and that fits, or a batch of the caller's own has left its partition's queue.
  */
 #define KPROD_KIND_WRITABLE 5
 
@@ -2004,7 +2004,7 @@ int32_t kprod_flush_async(struct kprod_producer_t *producer,
  * _INTERNAL.
  * Ownership: nothing changes hands.
  * Thread-safety: any thread.
- * Blocking: shortly, never on the network; at the very most max.block.ms.
+ * Blocking: shortly, never on the network; at the very most max.block.ms and five seconds.
  * Callback context: KPROD_ERR_IN_CALLBACK.
  * Fork/after close: KPROD_ERR_FORKED in a child of the creating process; KPROD_ERR_CLOSED after close.
  * Since: 0.1
@@ -2194,7 +2194,8 @@ int32_t kprod_send(struct kprod_producer_t *producer,
  * @param record    borrowed for the call, with all that it points to.
  *
  * Returns: as kprod_send, but KPROD_ERR_QUEUE_FULL at once when there is no room. Exactly one entry of kind
- * KPROD_KIND_WRITABLE follows a KPROD_ERR_QUEUE_FULL, when a quarter of buffer.memory is free.
+ * KPROD_KIND_WRITABLE follows a KPROD_ERR_QUEUE_FULL, when a quarter of buffer.memory is free and there is room for
+ * what was refused: for the smallest, where that are several. What lingers is sent meanwhile.
  * Ownership: record, key, value and headers are the caller's again on return.
  * Thread-safety: any thread; records that one thread sends to a partition keep their order.
  * Blocking: never.
@@ -2454,8 +2455,8 @@ int32_t kprod_send_batch(struct kprod_producer_t *producer,
  *
  * Returns: as kprod_send_batch, but KPROD_ERR_QUEUE_FULL at once when a batch sent before waits in the partition, or
  * when buffer.memory has no room. An entry of kind KPROD_KIND_WRITABLE follows a KPROD_ERR_QUEUE_FULL when it may be
- * tried again: that batch has been drained, or a quarter of buffer.memory is free. There is one entry for all calls
- * that were refused before it.
+ * tried again: that batch has been drained, or a quarter of buffer.memory is free and there is room for what was
+ * refused. There is one entry for all calls that were refused before it, when there is room for the smallest.
  * Ownership: the batch stays the caller's, for kprod_batch_free.
  * Thread-safety: any thread; one at a time for one batch.
  * Blocking: never.

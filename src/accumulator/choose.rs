@@ -71,7 +71,9 @@ impl Accumulator {
             PartitionerKind::Default => return self.sticky(topic, count),
             PartitionerKind::RoundRobin => {
                 let turn = topic.turn.fetch_add(1, Ordering::Relaxed);
-                return Choice::fixed((turn % u64::from(partitions.get())) as i32);
+                let available = topic.available_in_turn(turn);
+                let any = || (turn % u64::from(partitions.get())) as i32;
+                return Choice::fixed(available.unwrap_or_else(any));
             }
             PartitionerKind::Random => KeyPartitioner::Random,
             PartitionerKind::Consistent => KeyPartitioner::Consistent,

@@ -1,7 +1,7 @@
 //! `buffer.memory`: what is reserved, who waits for it (first come, first served), and when there is room again.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -17,6 +17,9 @@ const WAKE_SHARE: u64 = 16;
 /// How often a waiter looks whether there is room for it all the same: much may be held by one slow partition.
 pub const LOOK_EVERY: Duration = Duration::from_millis(5);
 
+/// Nobody waits to hear of room.
+const UNWATCHED: u64 = u64::MAX;
+
 /// Idle buffers may take this part of the budget beside it.
 const IDLE_SHARE: usize = 8;
 
@@ -27,8 +30,8 @@ pub struct Memory {
     /// Waiters in `queue`; while there are any, newcomers may not overtake them.
     waiting: AtomicUsize,
     queue: Mutex<VecDeque<Arc<Claim>>>,
-    /// Somebody wants to hear when a quarter is free.
-    watched: AtomicBool,
+    /// What is to fit when room is announced: the least that was refused since the last time, or `UNWATCHED`.
+    watched: AtomicU64,
     on_room: Box<dyn Fn() + Send + Sync>,
     pool: Pool,
     /// Set once closed: why nobody waits any more.
@@ -62,14 +65,14 @@ pub struct Reservation {
 }
 
 impl Memory {
-    /// `on_room` is called (from whichever thread frees) when a quarter is free after `watch`.
+    /// `on_room` is called (from whichever thread frees) when there is room after `watch`.
     pub fn new(total: usize, on_room: Box<dyn Fn() + Send + Sync>) -> Arc<Self> {
         Arc::new(Memory {
             total: total as u64,
             used: AtomicU64::new(0),
             waiting: AtomicUsize::new(0),
             queue: Mutex::default(),
-            watched: AtomicBool::new(false),
+            watched: AtomicU64::new(UNWATCHED),
             on_room,
             pool: Pool::new(total / IDLE_SHARE),
             closed: OnceLock::new(),
@@ -83,7 +86,7 @@ impl Memory {
             used: AtomicU64::new(0),
             waiting: AtomicUsize::new(0),
             queue: Mutex::default(),
-            watched: AtomicBool::new(false),
+            watched: AtomicU64::new(UNWATCHED),
             on_room: Box::new(|| {}),
             pool: Pool::new(0),
             closed: OnceLock::new(),
@@ -101,6 +104,15 @@ impl Memory {
     /// Whether a thread waits for memory: then every open batch is due.
     pub fn is_exhausted(&self) -> bool {
         self.waiting.load(Ordering::SeqCst) > 0
+    }
+
+    /// Whether what lingers stands in somebody's way: a thread's, or one's who waits to hear of room.
+    pub fn is_short(&self) -> bool {
+        self.is_exhausted() || self.is_watched()
+    }
+
+    fn is_watched(&self) -> bool {
+        self.watched.load(Ordering::SeqCst) != UNWATCHED
     }
 
     /// Reserves at once, or not at all.
@@ -145,7 +157,7 @@ impl Memory {
                     break;
                 }
                 drop(state);
-                self.grant(&mut self.queue.lock());
+                self.serve();
                 state = claim.state.lock();
             }
         }
@@ -174,6 +186,7 @@ impl Memory {
         self.waiting.store(queue.len(), Ordering::SeqCst);
         self.grant(&mut queue);
         drop(queue);
+        self.check_room();
         claim
     }
 
@@ -185,10 +198,14 @@ impl Memory {
         }
     }
 
-    /// Asks for one call of `on_room` when a quarter is free, at once if it is already.
-    pub fn watch(&self) {
-        self.watched.store(true, Ordering::SeqCst);
+    /// Asks for one call of `on_room` when a quarter is free and these bytes, that were refused, would not be again;
+    /// at once if it is so already. More than there is counts as all of it, so that the call always comes. True if
+    /// nobody has asked since the last one.
+    pub fn watch(&self, bytes: usize) -> bool {
+        let bytes = (bytes as u64).min(self.total);
+        let before = self.watched.fetch_min(bytes, Ordering::SeqCst);
         self.check_room();
+        before == UNWATCHED
     }
 
     /// Wakes all waiters with `reason`, now and in future. The first reason stays.
@@ -227,16 +244,27 @@ impl Memory {
         if enough && self.waiting.load(Ordering::SeqCst) > 0 {
             self.grant(&mut self.queue.lock());
         }
-        // In one order with `watch`: one of the two sees the other.
-        if self.watched.load(Ordering::SeqCst) {
-            self.check_room();
+        self.check_room();
+    }
+
+    /// After each change of what is used and of who waits. In one order with `watch`: one of the two sees the other.
+    fn check_room(&self) {
+        let wanted = self.watched.load(Ordering::SeqCst);
+        if wanted == UNWATCHED {
+            return;
+        }
+        let free = self.available();
+        // A try is refused while others wait, however much is free.
+        let fits = free >= wanted && free >= self.total.div_ceil(4) && !self.is_exhausted();
+        if fits && self.watched.swap(UNWATCHED, Ordering::SeqCst) != UNWATCHED {
+            (self.on_room)();
         }
     }
 
-    fn check_room(&self) {
-        if self.available() * 4 >= self.total && self.watched.swap(false, Ordering::SeqCst) {
-            (self.on_room)();
-        }
+    /// Looks whether those who wait can be served.
+    fn serve(&self) {
+        self.grant(&mut self.queue.lock());
+        self.check_room();
     }
 
     fn grant(&self, queue: &mut VecDeque<Arc<Claim>>) {
@@ -262,6 +290,8 @@ impl Memory {
         }
         queue.retain(|other| !Arc::ptr_eq(other, claim));
         self.grant(&mut queue);
+        drop(queue);
+        self.check_room();
         true
     }
 }
@@ -269,7 +299,7 @@ impl Memory {
 impl Place {
     /// The memory, once it is this place's turn.
     pub fn take(&mut self) -> Option<Reservation> {
-        self.memory.grant(&mut self.memory.queue.lock());
+        self.memory.serve();
         let mut state = self.claim.state.lock();
         if *state != ClaimState::Granted {
             return None;
@@ -347,6 +377,16 @@ mod tests {
 
     fn memory(total: usize) -> Arc<Memory> {
         Memory::new(total, Box::new(|| {}))
+    }
+
+    /// Memory that counts how often it announces room.
+    fn counting(total: usize) -> (Arc<Memory>, Arc<AtomicUsize>) {
+        let calls = Arc::new(AtomicUsize::new(0));
+        let seen = calls.clone();
+        let on_room = move || {
+            seen.fetch_add(1, Ordering::SeqCst);
+        };
+        (Memory::new(total, Box::new(on_room)), calls)
     }
 
     #[test]
@@ -433,22 +473,50 @@ mod tests {
 
     #[test]
     fn room_is_announced_once_when_a_quarter_is_free() {
-        let calls = Arc::new(AtomicUsize::new(0));
-        let seen = calls.clone();
-        let memory = Memory::new(
-            100,
-            Box::new(move || {
-                seen.fetch_add(1, Ordering::SeqCst);
-            }),
-        );
+        let (memory, calls) = counting(100);
         let mut all = memory.try_reserve(100).unwrap();
-        memory.watch();
+        memory.watch(1);
         drop(all.split(24));
         assert_eq!(calls.load(Ordering::SeqCst), 0);
         drop(all.split(1));
         drop(all);
         assert_eq!(calls.load(Ordering::SeqCst), 1);
-        memory.watch();
+        memory.watch(1);
         assert_eq!(calls.load(Ordering::SeqCst), 2);
+    }
+
+    #[test]
+    fn room_is_announced_when_the_least_that_was_refused_fits() {
+        let (memory, calls) = counting(100);
+        let mut all = memory.try_reserve(100).unwrap();
+        memory.watch(60);
+        memory.watch(40);
+        memory.watch(50);
+        drop(all.split(39));
+        assert_eq!(calls.load(Ordering::SeqCst), 0);
+        drop(all.split(1));
+        assert_eq!(calls.load(Ordering::SeqCst), 1);
+        // More than there is.
+        memory.watch(1000);
+        drop(all.split(59));
+        assert_eq!(calls.load(Ordering::SeqCst), 1);
+        drop(all);
+        assert_eq!(calls.load(Ordering::SeqCst), 2);
+    }
+
+    #[test]
+    fn room_is_not_announced_while_others_wait_for_it() {
+        let (memory, calls) = counting(100);
+        let all = memory.try_reserve(50).unwrap();
+        let waiter = memory.place_in_line(60);
+        memory.watch(10);
+        assert_eq!(calls.load(Ordering::SeqCst), 0);
+        drop(waiter);
+        assert_eq!(calls.load(Ordering::SeqCst), 1);
+        let waiter = memory.place_in_line(60);
+        memory.watch(10);
+        drop(all);
+        assert_eq!(calls.load(Ordering::SeqCst), 2, "it has been granted");
+        drop(waiter);
     }
 }

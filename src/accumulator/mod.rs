@@ -29,6 +29,7 @@ pub use choose::Choice;
 pub use command::Command;
 pub use incomplete::{Incomplete, Token};
 pub use memory::{LOOK_EVERY, Memory, Reservation};
+pub use park::parked_size;
 pub use partition::{Append, AppendError, Appended, Head, News, Partition};
 pub use ready::{Inbox, Ready};
 pub use topic::{Park, Parked, Topic};

@@ -17,6 +17,11 @@ const PARKED_HEADER: usize = 48;
 /// How often parked records are moved while senders may add others, before those have to wait.
 const PATIENT_ROUNDS: usize = 3;
 
+/// What a record counts in `buffer.memory` while it is parked.
+pub fn parked_size(payload: &Payload<'_>) -> usize {
+    PARKED_OVERHEAD + payload.upper_bound() + PARKED_HEADER * payload.headers.len()
+}
+
 impl Accumulator {
     /// Parks a record; `None` when the topic is known by now. Never blocks.
     pub fn park(
@@ -27,8 +32,7 @@ impl Accumulator {
         meta: RecordMeta,
         callback: &mut Option<SendCallback>,
     ) -> Result<Option<bool>, ErrorCode> {
-        let bytes = PARKED_OVERHEAD + payload.upper_bound() + PARKED_HEADER * payload.headers.len();
-        let Some(reserved) = self.memory.try_reserve(bytes) else {
+        let Some(reserved) = self.memory.try_reserve(parked_size(payload)) else {
             return Err(ErrorCode::QUEUE_FULL);
         };
         let record = OwnedRecord::copy_of(payload)?;
@@ -137,6 +141,7 @@ impl Accumulator {
             lane: choice.lane,
             urgent: false,
             parked: Some(accepted),
+            since: Some(parked.created),
         };
         let mut credit: Option<Reservation> = Some(paid);
         loop {
@@ -164,7 +169,9 @@ impl Accumulator {
                 Err(AppendError::Moved) => {}
                 Err(AppendError::Refused(code)) => {
                     if let Some(accepted) = append.parked.take() {
-                        accepted.fail_saying(code, Persistence::Not, || code.to_string());
+                        accepted.fail_saying(code, Persistence::Not, || {
+                            format!("topic {}: {}", topic.name, code.text_for_accepted())
+                        });
                     }
                     return;
                 }

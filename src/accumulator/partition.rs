@@ -116,6 +116,8 @@ pub struct Append<'a> {
     pub urgent: bool,
     /// Of a topic that was parked: accepted long since, so the gate does not ask again.
     pub parked: Option<Accepted>,
+    /// When that was: its linger and its time to live count from then.
+    pub since: Option<Instant>,
 }
 
 /// What the engine finds at the head of a queue.
@@ -319,6 +321,7 @@ impl Partition {
             accumulator.hub.clone(),
         );
         let mut batch = Batch::new(queue.next_number, accepted, own, append.lane);
+        batch.created = append.since.unwrap_or(batch.created);
         batch.grow_for(reserved, least - BATCH_OVERHEAD, records)?;
         queue.next_number += 1;
         Ok(batch)
@@ -490,7 +493,11 @@ impl Queue {
             return News::None;
         }
         self.known = Known::Lingering;
-        News::DueAt(created + accumulator.linger)
+        // The engine does not let it linger then, and may have no reason of its own to look.
+        match accumulator.memory.is_short() {
+            true => News::DueAt(created),
+            false => News::DueAt(created + accumulator.linger),
+        }
     }
 
     fn due(&mut self) -> News {

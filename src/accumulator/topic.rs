@@ -170,6 +170,13 @@ impl Topic {
         self.available.read().clone()
     }
 
+    /// The partition whose turn it is among those that have a leader, if any has.
+    pub fn available_in_turn(&self, turn: u64) -> Option<i32> {
+        let available = self.available.read();
+        let at = turn.checked_rem(available.len() as u64)?;
+        available.get(at as usize).copied()
+    }
+
     pub fn set_available(&self, partitions: Vec<i32>) {
         let changed = **self.available.read() != *partitions;
         if changed {

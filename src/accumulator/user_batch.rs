@@ -72,7 +72,9 @@ pub enum Hurdle {
     UnknownTopic,
     /// A user's batch before it waits in the partition.
     Occupied,
-    Memory,
+    Memory {
+        bytes: usize,
+    },
     Refused(ErrorCode),
     /// The batch was freed, or its caller has given up.
     Withdrawn,
@@ -334,7 +336,7 @@ impl Offer {
         let is_free = queue.users == 0 && (self.in_line || !topic.has_line(self.partition));
         let accepted = match is_free {
             true => {
-                let paid = self.pay(bytes, offerer).ok_or(Hurdle::Memory)?;
+                let paid = self.pay(bytes, offerer).ok_or(Hurdle::Memory { bytes })?;
                 let draft = state.send(self.number).ok_or(Hurdle::Withdrawn)?;
                 let batch = self.bind(draft, paid, accumulator);
                 partition.enqueue(&mut queue, batch, accumulator, &mut appended);
@@ -388,8 +390,9 @@ impl Offer {
         let (user, topic) = (self.batch.clone(), self.topic.clone());
         let mut state = user.state.lock();
         let draft = state.offered(self.number).ok_or(Hurdle::Withdrawn)?;
-        let paid = self.pay(draft.batch.footprint(), Offerer::Tries);
-        let mut paid = paid.ok_or(Hurdle::Memory)?;
+        let bytes = draft.batch.footprint();
+        let paid = self.pay(bytes, Offerer::Tries);
+        let mut paid = paid.ok_or(Hurdle::Memory { bytes })?;
         let lot = match topic.lot() {
             Ok(lot) => lot,
             Err(Park::Refused(reason)) => return Err(Hurdle::Refused(reason)),

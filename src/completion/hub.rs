@@ -335,9 +335,9 @@ impl Completions {
         Ok(())
     }
 
-    /// Notes that the caller was told QUEUE_FULL and wants a WRITABLE entry; false if that is noted already.
-    pub fn want_writable(&self) -> bool {
-        !self.writable_wanted.swap(true, Ordering::SeqCst)
+    /// Notes that the caller was told QUEUE_FULL and wants a WRITABLE entry.
+    pub fn want_writable(&self) {
+        self.writable_wanted.store(true, Ordering::SeqCst);
     }
 
     /// Gives the WRITABLE entry, once for each time that it was wanted.

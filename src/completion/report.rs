@@ -14,7 +14,8 @@ pub enum ReportKind {
     Operation = 3,
     /// Something that happened to the producer (`kprod.events=true`); `error` says what.
     Event = 4,
-    /// After a QUEUE_FULL a quarter of `buffer.memory` is free again, or a user's batch has left its queue.
+    /// After a QUEUE_FULL a quarter of `buffer.memory` is free again and what was refused fits, or a user's batch has left
+    /// its queue.
     Writable = 5,
 }
 

@@ -100,6 +100,8 @@ fn delivery_timeout(settings: &Settings) -> Option<String> {
     // In microseconds, each of at most 2^31 ms: the sum is far from an i64's end.
     let limit = settings.int("delivery.timeout.ms") * 1000;
     let needed = settings.micros("linger.ms") + settings.int("request.timeout.ms") * 1000;
+    // As with Java: the longest time there is covers any other, and stands for librdkafka's "no limit".
+    let needed = needed.min(i64::from(i32::MAX) * 1000);
     (limit < needed).then(|| {
         format!(
             "{} is less than {} plus {}",

@@ -80,6 +80,14 @@ pub static ALL: [ErrorInfo; COUNT] = {
 };
 
 impl ErrorCode {
+    /// A broker's code. Kafka has none below −1: those are the client's own, or nobody's.
+    pub fn of_broker(code: i16) -> Self {
+        match code {
+            -1.. => ErrorCode(i32::from(code)),
+            _ => ErrorCode::UNKNOWN_SERVER_ERROR,
+        }
+    }
+
     /// `None` for a code that a newer broker may send.
     pub fn info(self) -> Option<&'static ErrorInfo> {
         ALL.iter().find(|info| info.code == self)
@@ -94,6 +102,14 @@ impl ErrorCode {
         let unknown = "This version of the library does not know the code. The broker's version \
                        may document it.";
         self.info().map_or(unknown, |info| info.text)
+    }
+
+    /// The text in the report of a record: it was accepted, and so the words for refused calls do not fit.
+    pub fn text_for_accepted(self) -> &'static str {
+        match self {
+            ErrorCode::CLOSED => "the producer was closed before the record's outcome was known",
+            other => other.text(),
+        }
     }
 
     /// An unknown code counts as permanent: nothing says that trying again would help.

@@ -301,8 +301,8 @@ pub unsafe extern "C" fn kprod_send_batch(
 ///
 /// Returns: as kprod_send_batch, but KPROD_ERR_QUEUE_FULL at once when a batch sent before waits in the partition, or
 /// when buffer.memory has no room. An entry of kind KPROD_KIND_WRITABLE follows a KPROD_ERR_QUEUE_FULL when it may be
-/// tried again: that batch has been drained, or a quarter of buffer.memory is free. There is one entry for all calls
-/// that were refused before it.
+/// tried again: that batch has been drained, or a quarter of buffer.memory is free and there is room for what was
+/// refused. There is one entry for all calls that were refused before it, when there is room for the smallest.
 /// Ownership: the batch stays the caller's, for kprod_batch_free.
 /// Thread-safety: any thread; one at a time for one batch.
 /// Blocking: never.

@@ -343,7 +343,7 @@ pub unsafe extern "C" fn kprod_flush_async(producer: *mut kprod_producer_t, tag:
 /// _INTERNAL.
 /// Ownership: nothing changes hands.
 /// Thread-safety: any thread.
-/// Blocking: shortly, never on the network; at the very most max.block.ms.
+/// Blocking: shortly, never on the network; at the very most max.block.ms and five seconds.
 /// Callback context: KPROD_ERR_IN_CALLBACK.
 /// Fork/after close: KPROD_ERR_FORKED in a child of the creating process; KPROD_ERR_CLOSED after close.
 /// Since: 0.1

@@ -148,7 +148,8 @@ pub unsafe extern "C" fn kprod_send(
 /// @param record    borrowed for the call, with all that it points to.
 ///
 /// Returns: as kprod_send, but KPROD_ERR_QUEUE_FULL at once when there is no room. Exactly one entry of kind
-/// KPROD_KIND_WRITABLE follows a KPROD_ERR_QUEUE_FULL, when a quarter of buffer.memory is free.
+/// KPROD_KIND_WRITABLE follows a KPROD_ERR_QUEUE_FULL, when a quarter of buffer.memory is free and there is room for
+/// what was refused: for the smallest, where that are several. What lingers is sent meanwhile.
 /// Ownership: record, key, value and headers are the caller's again on return.
 /// Thread-safety: any thread; records that one thread sends to a partition keep their order.
 /// Blocking: never.

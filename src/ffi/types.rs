@@ -21,7 +21,7 @@ pub const KPROD_KIND_OPERATION: u32 = 3;
 /// kprod_delivery_t.kind: something happened to the producer (kprod.events=true); `error` says what.
 pub const KPROD_KIND_EVENT: u32 = 4;
 /// kprod_delivery_t.kind: what was refused with KPROD_ERR_QUEUE_FULL may be tried again: a quarter of buffer.memory is
-/// free, or a batch of the caller's own has left its partition's queue.
+/// free and that fits, or a batch of the caller's own has left its partition's queue.
 pub const KPROD_KIND_WRITABLE: u32 = 5;
 
 /// kprod_delivery_t.flags: sending the record again may succeed.

@@ -131,7 +131,7 @@ impl<'a> Handshake<'a> {
 
     fn versions_answered(&mut self, version: i16, body: &[u8]) -> Result<Next, CloseKind> {
         let response = ApiVersionsResponse::decode(version, body).map_err(malformed)?;
-        match ErrorCode(response.error_code.into()) {
+        match ErrorCode::of_broker(response.error_code) {
             ErrorCode::OK => self.versions = VersionSet::new(&response),
             ErrorCode::UNSUPPORTED_VERSION if version > 0 => {
                 // Brokers from 2.4 on name their range (KIP-511); older ones speak version 0 for certain.
@@ -195,7 +195,7 @@ impl<'a> Handshake<'a> {
     fn mechanism_answered(&mut self, body: &[u8]) -> Result<Next, CloseKind> {
         let sasl = self.sasl()?;
         let response = SaslHandshakeResponse::decode(1, body).map_err(malformed)?;
-        match ErrorCode(response.error_code.into()) {
+        match ErrorCode::of_broker(response.error_code) {
             ErrorCode::OK => {}
             ErrorCode::UNSUPPORTED_SASL_MECHANISM => {
                 let offered = presentable(sasl, &response.mechanisms.join(", "));
@@ -228,7 +228,7 @@ impl<'a> Handshake<'a> {
             let mut text = said.unwrap_or_else(|| {
                 answered_with(
                     ApiKey::SaslAuthenticate,
-                    ErrorCode(response.error_code.into()),
+                    ErrorCode::of_broker(response.error_code),
                 )
             });
             let reason = exchange

@@ -205,7 +205,7 @@ impl Shared {
                 Err(hurdle) => hurdle,
             };
             return Err(match hurdle {
-                Hurdle::Memory => self.queue_full(),
+                Hurdle::Memory { bytes } => self.queue_full(bytes),
                 Hurdle::Occupied | Hurdle::UnknownTopic => ErrorCode::QUEUE_FULL,
                 Hurdle::Refused(code) => code,
                 Hurdle::Withdrawn => ErrorCode::ILLEGAL_STATE,
@@ -223,7 +223,7 @@ impl Shared {
             Ok(()) => return Ok(()),
             Err(Hurdle::Refused(code)) => return Err(code),
             Err(Hurdle::Withdrawn) => return Err(ErrorCode::ILLEGAL_STATE),
-            Err(Hurdle::UnknownTopic | Hurdle::Occupied | Hurdle::Memory) => {}
+            Err(Hurdle::UnknownTopic | Hurdle::Occupied | Hurdle::Memory { .. }) => {}
         }
         let number = offer.number();
         let waiter = Waiter::new();

@@ -1,5 +1,7 @@
 //! Calls that wait for the engine, and their asynchronous twins.
 
+use std::time::Duration;
+
 use tokio::time::Instant;
 
 use super::record::TopicRef;
@@ -8,19 +10,22 @@ use crate::accumulator::Command;
 use crate::completion::{Completer, Operation, Waiter, in_callback};
 use crate::error::{Error, ErrorCode};
 
+/// How much longer than its deadline a call that the engine answers in any case waits for that: only an engine that
+/// hangs needs longer.
+pub(super) const ENGINE_GRACE: Duration = Duration::from_secs(5);
+
 impl Producer {
     /// Waits for bootstrap and authentication. Optional: the first send does it within its own deadline.
     pub fn start(&self, timeout: Timeout) -> Result<(), Error> {
         if self.shared.is_started() && self.shared.refusal().is_ok() && !in_callback() {
             return Ok(());
         }
-        self.blocking(timeout, "kprod_start", |operation, deadline| {
-            Command::Start {
-                operation,
-                deadline,
-            }
-        })
-        .map(drop)
+        let deadline = self.deadline(timeout);
+        let start = |operation| Command::Start {
+            operation,
+            deadline,
+        };
+        self.blocking(deadline, "kprod_start", start).map(drop)
     }
 
     pub fn start_async(&self, tag: u64) -> Result<(), ErrorCode> {
@@ -39,7 +44,8 @@ impl Producer {
             return Ok(known);
         }
         let asked = topic.clone();
-        let count = self.blocking(timeout, "kprod_partitions_for", |operation, deadline| {
+        let deadline = self.deadline(timeout);
+        let count = self.blocking(deadline, "kprod_partitions_for", |operation| {
             Command::PartitionsFor {
                 topic: asked,
                 operation,
@@ -103,21 +109,21 @@ impl Producer {
         if !what.queued && !what.in_flight {
             return Err(ErrorCode::INVALID_ARG);
         }
-        let done = self.blocking(Timeout::Configured, "kprod_purge", |operation, _| {
-            Command::Purge {
-                queued: what.queued,
-                in_flight: what.in_flight,
-                operation,
-            }
+        // However little max.block.ms leaves for the cluster: a purge needs none, only the engine's turn.
+        let deadline = self.deadline(Timeout::Configured) + ENGINE_GRACE;
+        let done = self.blocking(deadline, "kprod_purge", |operation| Command::Purge {
+            queued: what.queued,
+            in_flight: what.in_flight,
+            operation,
         });
         done.map(drop).map_err(|error| error.code)
     }
 
     fn blocking(
         &self,
-        timeout: Timeout,
+        deadline: Instant,
         call: &str,
-        command: impl FnOnce(Operation, Instant) -> Command,
+        command: impl FnOnce(Operation) -> Command,
     ) -> Result<u32, Error> {
         if in_callback() {
             return Err(plain(ErrorCode::IN_CALLBACK));
@@ -125,11 +131,7 @@ impl Producer {
         self.shared.refusal().map_err(plain)?;
         let waiter = Waiter::new();
         let operation = Operation::new(Completer::Thread(waiter.clone()), self.shared.hub.clone());
-        let deadline = self.deadline(timeout);
-        self.shared
-            .accumulator
-            .ready
-            .command(command(operation, deadline));
+        self.shared.accumulator.ready.command(command(operation));
         match waiter.wait(Some(deadline)) {
             Some(result) => result,
             None => Err(self.timed_out(call)),

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::record::{PlainRecord, Record, TopicRef};
 use crate::accumulator::{
-    Append, AppendError, Appended, Command, Reservation, Topic, is_valid_topic_name,
+    Append, AppendError, Appended, Command, Reservation, Topic, is_valid_topic_name, parked_size,
 };
 use crate::completion::{RecordMeta, SendCallback, in_callback};
 use crate::error::ErrorCode;
@@ -116,6 +116,7 @@ impl Shared {
             lane: None,
             urgent: options.urgent,
             parked: None,
+            since: None,
         };
         self.follow(topic);
         loop {
@@ -142,8 +143,8 @@ impl Shared {
                 Ok(()) => return Ok(()),
                 Err(AppendError::Refused(code)) => return Err(code),
                 Err(AppendError::Moved) => {}
-                Err(AppendError::Memory { .. }) if !blocking => {
-                    return Err(self.queue_full());
+                Err(AppendError::Memory { least }) if !blocking => {
+                    return Err(self.queue_full(least));
                 }
                 Err(AppendError::Memory { least }) => {
                     drop(credit.take());
@@ -236,17 +237,16 @@ impl Shared {
                 Ok(true)
             }
             Ok(None) => Ok(false),
-            Err(ErrorCode::QUEUE_FULL) => Err(self.queue_full()),
+            Err(ErrorCode::QUEUE_FULL) => Err(self.queue_full(parked_size(payload))),
             Err(code) => Err(code),
         }
     }
 
-    /// Answers QUEUE_FULL, after which exactly one WRITABLE entry follows.
+    /// Answers QUEUE_FULL for want of these bytes, after which exactly one WRITABLE entry follows.
     #[cold]
-    pub(super) fn queue_full(&self) -> ErrorCode {
-        let first = self.hub.want_writable();
-        self.accumulator.memory.watch();
-        if first {
+    pub(super) fn queue_full(&self, bytes: usize) -> ErrorCode {
+        self.hub.want_writable();
+        if self.accumulator.memory.watch(bytes) {
             // What lingers goes now, to make room.
             self.accumulator.ready.command(Command::MakeRoom);
         }

@@ -1,16 +1,11 @@
 //! Transactions as their user sees them: calls that wait for the engine, and their asynchronous twins.
 
-use std::time::Duration;
-
-use super::operations::plain;
+use super::operations::{ENGINE_GRACE, plain};
 use super::{Producer, Timeout};
 use crate::accumulator::Command;
 use crate::completion::{Completer, Operation, Waiter, in_callback};
 use crate::error::{Error, ErrorCode};
 use crate::transaction::{Call, Offsets};
-
-/// The engine answers a call at its deadline; only one that hangs needs longer.
-const ENGINE_GRACE: Duration = Duration::from_secs(5);
 
 impl Producer {
     /// Opens a transaction; the first one also makes the producer known to the cluster, which fences its predecessor.

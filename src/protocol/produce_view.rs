@@ -177,6 +177,16 @@ impl<'a> PartitionResponseRef<'a> {
         Ok(partition)
     }
 
+    /// The same with −1, which stands for what is not known, in place of numbers that mean nothing.
+    pub fn without_nonsense(self) -> Self {
+        PartitionResponseRef {
+            base_offset: self.base_offset.max(-1),
+            log_append_time_ms: self.log_append_time_ms.max(-1),
+            log_start_offset: self.log_start_offset.max(-1),
+            ..self
+        }
+    }
+
     /// The records at fault, where the broker says which.
     pub fn record_errors(&self) -> impl Iterator<Item = RecordErrorRef<'a>> + use<'a> {
         self.record_errors.iter(RecordErrorRef::read)

@@ -29,9 +29,16 @@ pub struct Refusal {
 
 impl Refusal {
     fn of(answer: &PartitionResponseRef<'_>) -> Refusal {
+        let said = answer.error_message;
         Refusal {
-            code: ErrorCode(i32::from(answer.error_code)),
-            message: answer.error_message.map(Arc::from),
+            code: ErrorCode::of_broker(answer.error_code),
+            message: match answer.error_code {
+                -1.. => said.map(Arc::from),
+                code => {
+                    let said = said.unwrap_or("no more is said");
+                    Some(format!("the broker answered with code {code}, which Kafka does not have: {said}").into())
+                }
+            },
         }
     }
 }
@@ -77,6 +84,7 @@ impl Engine {
         }
         let mut cursor = 0;
         for (topic, partition) in view.partitions() {
+            let partition = partition.without_nonsense();
             let Some(at) = self.find_item(&request, cursor, topic, partition.index) else {
                 continue;
             };
@@ -131,7 +139,7 @@ impl Engine {
         now: Instant,
     ) {
         let track_id = request.items[at].track;
-        let code = ErrorCode(i32::from(answer.error_code));
+        let code = ErrorCode::of_broker(answer.error_code);
         if code != ErrorCode::OK
             && let Some(hint) = answer.current_leader
         {

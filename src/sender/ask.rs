@@ -87,7 +87,7 @@ impl Engine {
         };
         self.note_success(question.broker, Subject::Metadata);
         self.throttle(question.broker, response.throttle_time_ms, now);
-        if ErrorCode(response.error_code.into()) == ErrorCode::OK {
+        if ErrorCode::of_broker(response.error_code) == ErrorCode::OK {
             self.learn_features(&VersionSet::new(&response));
         }
         Ok(())

@@ -203,7 +203,7 @@ impl Engine {
         let broker = question.broker;
         self.note_success(broker, Subject::Metadata);
         self.throttle(broker, response.throttle_time_ms, now);
-        if ErrorCode(i32::from(response.error_code)) == ErrorCode::REBOOTSTRAP_REQUIRED {
+        if ErrorCode::of_broker(response.error_code) == ErrorCode::REBOOTSTRAP_REQUIRED {
             self.rebootstrap(now);
             return Ok(());
         }
@@ -269,7 +269,7 @@ impl Engine {
         else {
             return true;
         };
-        let code = ErrorCode(i32::from(answer.error_code));
+        let code = ErrorCode::of_broker(answer.error_code);
         if code != ErrorCode::OK || answer.partitions.is_empty() {
             return self.take_topic_error(&topic, code, now);
         }

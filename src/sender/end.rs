@@ -135,7 +135,7 @@ pub fn fail_everything(accumulator: &Accumulator, code: ErrorCode) {
                         "topic {} partition {}: {}",
                         topic.name,
                         partition.index,
-                        code.text()
+                        code.text_for_accepted()
                     )
                 });
             }
@@ -146,6 +146,6 @@ pub fn fail_everything(accumulator: &Accumulator, code: ErrorCode) {
 
 fn fail_parked_everywhere(accumulator: &Accumulator, code: ErrorCode) {
     for topic in accumulator.topics.iter() {
-        topic.fail_parked(code, code.text());
+        topic.fail_parked(code, code.text_for_accepted());
     }
 }

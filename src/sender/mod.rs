@@ -260,7 +260,7 @@ impl Engine {
         self.check_operations(now);
         if self.is_urgent() {
             self.all_due(now);
-        } else if self.accumulator.memory.is_exhausted() {
+        } else if self.accumulator.memory.is_short() {
             self.look_at(self.last_finish + MEMORY_PATIENCE);
         }
     }
@@ -292,7 +292,7 @@ impl Engine {
     /// are. While others are answered they are left to be filled.
     fn is_memory_stuck(&self, now: Instant) -> bool {
         let in_flight = &self.shared.counters.requests_in_flight;
-        self.accumulator.memory.is_exhausted()
+        self.accumulator.memory.is_short()
             && (in_flight.load(Ordering::Relaxed) == 0
                 || now.duration_since(self.last_finish) >= MEMORY_PATIENCE)
     }

@@ -49,7 +49,7 @@ impl Answer {
     fn of(throttle_ms: i32, code: i16, said: Said) -> Self {
         Answer {
             throttle_ms,
-            code: ErrorCode(i32::from(code)),
+            code: ErrorCode::of_broker(code),
             about: String::new(),
             said,
         }
@@ -126,7 +126,7 @@ impl Answer {
 fn worst<'a>(throttle_ms: i32, results: impl Iterator<Item = (&'a str, i32, i16)>) -> Answer {
     let mut answer = Answer::of(throttle_ms, 0, Said::Nothing);
     for (topic, partition, code) in results {
-        let code = ErrorCode(i32::from(code));
+        let code = ErrorCode::of_broker(code);
         let rank = |code: ErrorCode| match code {
             ErrorCode::OK => 0,
             // The others were not tried for the sake of the one that is at fault.

@@ -247,7 +247,8 @@ impl Engine {
             Some(broker) => format!("broker {} ({})", broker.id, broker.address),
             None => "no known leader".to_owned(),
         };
-        let said = refusal.message.as_deref().unwrap_or(refusal.code.text());
+        let said = refusal.message.as_deref();
+        let said = said.unwrap_or(refusal.code.text_for_accepted());
         format!(
             "topic {} partition {} at {broker}: {} after {} attempts in {:.1?}: {said}",
             track.topic.name,

@@ -81,7 +81,7 @@ impl Engine {
                     None => break,
                 },
                 Err(Hurdle::Occupied) => break,
-                Err(Hurdle::Memory) => {
+                Err(Hurdle::Memory { .. }) => {
                     self.look_at(now + LOOK_EVERY);
                     break;
                 }

@@ -3,7 +3,7 @@
 use kprod::completion::{Persistence, flags};
 use kprod::error::ErrorCode;
 use kprod::mock::{Fault, FaultKind, InjectedError, When};
-use kprod::producer::Timeout;
+use kprod::producer::{Timeout, TopicRef};
 use kprod::protocol::produce::{PartitionProduceResponse, ProduceResponse, TopicProduceResponse};
 use kprod::protocol::{ApiKey, Message};
 
@@ -151,6 +151,35 @@ fn a_permanent_answer_fails_the_record_with_its_code_and_a_message_that_names_th
     assert_eq!(
         (metrics.records_failed, metrics.records_delivered),
         (each, each)
+    );
+}
+
+/// The library's own codes are among them, and say things that are not so.
+#[test]
+fn a_code_that_kafka_does_not_have_is_not_taken_for_the_librarys_own() {
+    let bed = Bed::new(1, &[]);
+    for code in [-2, -99, -100, -105, -112, -124, -32768] {
+        let topic = format!("t{}", -code);
+        bed.mock().create_topic(&topic, 1);
+        bed.mock().inject(struck(&topic, code));
+        bed.send(&topic, 1);
+        let report = bed.report();
+        assert_eq!(report.error, ErrorCode::UNKNOWN_SERVER_ERROR, "code {code}");
+        assert_eq!(report.flags & (flags::RETRIABLE | flags::FATAL), 0);
+        assert_eq!(report.persistence(), Persistence::Possibly);
+        let said = bed.detail(&report);
+        assert!(said.contains(&format!("code {code},")), "{said}");
+    }
+    let metadata = Fault::on(ApiKey::Metadata).topic("new");
+    bed.mock()
+        .inject(metadata.error(ErrorCode::CLOSED).forever());
+    let refused = bed
+        .producer
+        .partitions_for(TopicRef::Name("new"), Timeout::After(LONG));
+    assert_eq!(
+        refused.unwrap_err().code,
+        ErrorCode::UNKNOWN_SERVER_ERROR,
+        "the topic's error"
     );
 }
 

@@ -161,6 +161,36 @@ fn close_now_reports_everything() {
     );
 }
 
+/// A call that is refused is told that nothing was accepted; a record that was is told otherwise.
+#[test]
+fn what_a_close_gives_up_is_not_said_to_have_been_refused() {
+    let bed = bed(&[]);
+    stuck(&bed);
+    bed.mock()
+        .inject(Fault::on(ApiKey::Metadata).delay(HOUR).forever());
+    bed.producer.try_send(&record("new", b"v", 9)).unwrap();
+    bed.producer.close(Timeout::Now).unwrap();
+    for report in bed.reports(5) {
+        assert_eq!(report.error, ErrorCode::CLOSED);
+        let said = bed.detail(&report);
+        let why = "the producer was closed before the record's outcome was known";
+        assert!(said.contains(why), "{said}");
+        assert!(!said.contains("Nothing was accepted"), "{said}");
+    }
+}
+
+#[test]
+fn a_purge_needs_the_engine_alone_and_so_no_time_for_the_cluster() {
+    let bed = bed(&[("max.block.ms", "0")]);
+    stuck(&bed);
+    let all = Purge {
+        queued: true,
+        in_flight: true,
+    };
+    bed.producer.purge(all).unwrap();
+    assert_eq!(bed.producer.metrics().reports_queued, 4);
+}
+
 #[test]
 fn close_waits_for_what_can_be_delivered() {
     let bed = bed(&[("linger.ms", "600000")]);

@@ -90,6 +90,47 @@ fn every_refusal_after_a_writable_gets_another() {
     }
 }
 
+fn send_value(bed: &Bed, size: usize, tag: u64) -> Result<(), ErrorCode> {
+    bed.producer.try_send(&record("t", &vec![7; size], tag))
+}
+
+/// Else who waits for it would try for nothing, again and again.
+#[test]
+fn writable_waits_until_there_is_room_for_what_was_refused() {
+    let bed = bed(&[]);
+    hold_answers(&bed);
+    send_value(&bed, 29_000, 1).unwrap();
+    for _ in 0..3 {
+        assert_eq!(send_value(&bed, 40_000, 2), Err(ErrorCode::QUEUE_FULL));
+        assert!(bed.producer.metrics().buffer_available > SMALL / 4);
+        let none = bed.producer.poll(10, Timeout::Now, |_| {});
+        assert_eq!(none, Ok(0), "a WRITABLE without room");
+    }
+    answer(&bed);
+    let kinds: Vec<_> = bed.reports(2).iter().map(|report| report.kind).collect();
+    assert!(kinds.contains(&ReportKind::Writable), "{kinds:?}");
+    assert_eq!(send_value(&bed, 40_000, 2), Ok(()));
+    ok(&bed.report());
+}
+
+#[test]
+fn what_lingers_does_not_keep_a_writable_back() {
+    let bed = bed(&[("linger.ms", "600000"), ("batch.size", "65536")]);
+    hold_answers(&bed);
+    send_value(&bed, 29_000, 1).unwrap();
+    assert_eq!(send_value(&bed, 45_000, 2), Err(ErrorCode::QUEUE_FULL));
+    until("the first is on its way", || {
+        bed.producer.metrics().requests_in_flight == 1
+    });
+    // There is room for it, and no company for ten minutes.
+    send_value(&bed, 25_000, 3).unwrap();
+    answer(&bed);
+    let reports = bed.reports(3);
+    let writable = reports.iter().filter(|r| r.kind == ReportKind::Writable);
+    assert_eq!(writable.count(), 1);
+    assert_eq!(send_value(&bed, 45_000, 2), Ok(()));
+}
+
 #[test]
 fn records_of_unknown_topics_count_too() {
     let bed = Bed::new(1, &[("buffer.memory", "65536")]);
@@ -239,6 +280,28 @@ fn the_largest_record_that_memory_may_hold_goes_through() {
         ok(&bed.report());
         settle(&bed);
     }
+}
+
+#[test]
+fn the_least_memory_that_is_allowed_holds_an_empty_record() {
+    let bed = Bed::new(1, &[("buffer.memory", "2048")]);
+    let empty = Record {
+        value: None,
+        ..record("new", b"", 1)
+    };
+    // Parked first, then in a batch.
+    assert_eq!(bed.producer.try_send(&empty), Ok(()));
+    ok(&bed.report());
+    assert_eq!(bed.producer.send(&empty), Ok(()));
+    ok(&bed.report());
+    let batch = bed.producer.create_batch().unwrap();
+    batch.append(&empty).unwrap();
+    let topic = bed.producer.topic("new").unwrap();
+    let sent = bed
+        .producer
+        .send_batch(&batch, topic, 0, 1, Timeout::After(LONG));
+    assert_eq!(sent, Ok(()));
+    ok(&bed.report());
 }
 
 #[test]

@@ -112,6 +112,49 @@ fn every_kind_of_partitioner_does_what_its_name_says() {
 }
 
 #[test]
+fn round_robin_passes_over_partitions_without_a_leader() {
+    let bed = Bed::new(2, &[("partitioner", "round_robin")]);
+    bed.mock().create_topic("t", 4);
+    bed.mock().with(|cluster| {
+        cluster.remove_leader("t", 1);
+        cluster.remove_leader("t", 2);
+    });
+    know(&bed.producer, "t");
+    for tag in 0..40 {
+        let sent = Record {
+            key: (tag % 2 == 0).then_some(&b"key"[..]),
+            ..record("t", b"v", tag)
+        };
+        bed.producer.send(&sent).unwrap();
+    }
+    let mut counts = [0; 4];
+    for report in bed.reports(40) {
+        ok(&report);
+        counts[report.partition as usize] += 1;
+    }
+    assert_eq!(counts, [20, 0, 0, 20]);
+}
+
+#[test]
+fn round_robin_uses_all_partitions_where_none_has_a_leader() {
+    let bed = Bed::new(2, &[("partitioner", "round_robin")]);
+    bed.mock().create_topic("t", 4);
+    bed.mock()
+        .with(|cluster| (0..4).for_each(|partition| cluster.remove_leader("t", partition)));
+    know(&bed.producer, "t");
+    for tag in 0..40 {
+        bed.producer.send(&record("t", b"v", tag)).unwrap();
+    }
+    (0..4).for_each(|partition| bed.mock().set_leader("t", partition, 1));
+    let mut counts = [0; 4];
+    for report in bed.reports(40) {
+        ok(&report);
+        counts[report.partition as usize] += 1;
+    }
+    assert_eq!(counts, [10; 4]);
+}
+
+#[test]
 fn records_without_a_key_fill_batches_and_use_all_partitions_evenly() {
     let bed = Bed::new(2, &[("batch.size", "2000"), ("linger.ms", "50")]);
     bed.mock().create_topic("t", 4);

@@ -1,10 +1,12 @@
 //! Answers that cannot be believed, and connections that break: the connection is replaced, nothing is lost.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
+use kprod::completion::TimestampType;
 use kprod::error::ErrorCode;
 use kprod::mock::{Fault, FaultKind, When};
 use kprod::producer::{Timeout, TopicRef};
-use kprod::protocol::ApiKey;
+use kprod::protocol::produce::{PartitionProduceResponse, ProduceResponse, TopicProduceResponse};
+use kprod::protocol::{ApiKey, Message, encode_response_header};
 
 use crate::support::{Bed, LONG, ok, record};
 
@@ -194,4 +196,62 @@ fn random_bytes_for_answers_never_end_the_producer() {
     }
     assert_eq!(bed.producer.fatal_error(), None);
     bed.settle();
+}
+
+/// Has the broker say this of the next record to partition 0 of "t", for which nothing else is sent before.
+fn answer_next(bed: &Bed, partition: PartitionProduceResponse) {
+    let requests = bed.mock().requests(ApiKey::Produce);
+    let last = requests.last().unwrap();
+    let response = ProduceResponse {
+        topics: vec![TopicProduceResponse {
+            name: "t".into(),
+            topic_id: bed.mock().with(|cluster| cluster.topic_id("t")).unwrap(),
+            partitions: vec![partition],
+        }],
+        ..ProduceResponse::default()
+    };
+    let mut answer = BytesMut::new();
+    encode_response_header(
+        &mut answer,
+        ApiKey::Produce,
+        last.version,
+        last.correlation_id + 1,
+    );
+    answer.extend_from_slice(&response.encode(last.version).unwrap());
+    let mut frame = BytesMut::from(&(answer.len() as u32).to_be_bytes()[..]);
+    frame.extend_from_slice(&answer);
+    let kind = FaultKind::Garbage(frame.freeze());
+    bed.mock().inject(Fault::on(ApiKey::Produce).kind(kind));
+}
+
+#[test]
+fn numbers_below_those_that_mean_unknown_do_not_get_into_a_report() {
+    let bed = Bed::new(1, &[]);
+    bed.mock().create_topic("t", 1);
+    bed.send("t", 0);
+    ok(&bed.report());
+    let times_and_start = PartitionProduceResponse {
+        base_offset: 5,
+        log_append_time_ms: -9,
+        log_start_offset: -7,
+        ..PartitionProduceResponse::default()
+    };
+    let all = PartitionProduceResponse {
+        base_offset: i64::MIN,
+        log_append_time_ms: i64::MIN,
+        log_start_offset: i64::MIN,
+        ..PartitionProduceResponse::default()
+    };
+    for (tag, said, offset, kept) in [
+        (1, times_and_start, 5, TimestampType::CreateTime),
+        (2, all, -1, TimestampType::None),
+    ] {
+        answer_next(&bed, said);
+        bed.send("t", tag);
+        let report = bed.report();
+        ok(&report);
+        assert_eq!((report.tag, report.offset), (tag, offset));
+        assert_eq!(report.timestamp_type, kept, "{report:?}");
+        assert_eq!(report.log_start_offset, -1);
+    }
 }

@@ -30,6 +30,21 @@ fn linger_counts_from_the_first_record_and_is_not_extended() {
 }
 
 #[test]
+fn linger_counts_while_the_topics_metadata_are_awaited() {
+    play(1, &[("linger.ms", "1000")], |stage| async move {
+        stage.topic("t", 1).await;
+        let began = stage.now();
+        stage.fault(Fault::on(ApiKey::Metadata).delay(ms(600)));
+        stage.send("new", 0);
+        stage.wait(ms(800)).await;
+        stage.send("new", 1);
+        let reports = stage.reports(2).await;
+        assert!(is_at(reports[1].0 - began, 1000), "{reports:?}");
+        assert_eq!(stage.produced()[0].batches[0].record_count, 2);
+    });
+}
+
+#[test]
 fn without_linger_the_first_record_goes_at_once_and_the_rest_when_it_is_answered() {
     play(1, &[], |stage| async move {
         stage.topic("t", 1).await;

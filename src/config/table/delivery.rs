@@ -138,7 +138,7 @@ pub(super) static PROPERTIES: &[Property] = &[
     .also(&[aiokafka("max_batch_size")]),
     Property::new(
         "buffer.memory",
-        bytes(&[(1024, 1 << 40)]),
+        bytes(&[(2048, 1 << 40)]),
         Some("33554432"),
         High,
         "The memory for records that have no outcome yet: keys, values, headers and overhead. When \

@@ -182,14 +182,18 @@ fn the_delivery_timeout_covers_linger_and_request() {
     for key in ["linger.ms", "request.timeout.ms", "delivery.timeout.ms"] {
         assert!(config(&[(key, &max)]).set(key, "2147483648").is_err());
     }
+    let longest = [("linger.ms", &*max), ("request.timeout.ms", &max)];
     assert!(
         problem(&[
-            ("linger.ms", &max),
-            ("request.timeout.ms", &max),
-            ("delivery.timeout.ms", &max),
+            longest[0],
+            longest[1],
+            ("delivery.timeout.ms", "2147483646")
         ])
         .contains("is less than")
     );
+    // The longest there is, and none at all, are never too short.
+    built(&[longest[0], longest[1], ("delivery.timeout.ms", &max)]);
+    built(&[longest[0], longest[1], ("message.timeout.ms", "0")]);
 }
 
 #[test]

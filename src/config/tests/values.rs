@@ -157,7 +157,7 @@ fn a_refused_value_names_property_value_and_range() {
     );
     assert_eq!(
         refused("queue.buffering.max.kbytes", "0").message,
-        "queue.buffering.max.kbytes (buffer.memory): \"0\" is out of range; allowed: 1..1073741824"
+        "queue.buffering.max.kbytes (buffer.memory): \"0\" is out of range; allowed: 2..1073741824"
     );
     assert_eq!(
         refused("compression.type", "brotli").message,
@@ -215,6 +215,8 @@ fn units_are_converted() {
     );
     refused("queue.buffering.max.kbytes", "9223372036854775807");
     refused("delivery.timeout.ms", "0");
+    // With less, not even an empty record would fit.
+    refused("buffer.memory", "2047");
 }
 
 #[test]
