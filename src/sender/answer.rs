@@ -361,9 +361,10 @@ impl Engine {
         self.count(&self.shared.counters.throttle_ms, millis);
         if let Some(broker) = self.brokers.get_mut(&broker) {
             let until = now + Duration::from_millis(millis);
-            broker.throttled_until = Some(broker.throttled_until.map_or(until, |at| at.max(until)));
+            broker.hush(now, until);
             let id = broker.id;
             self.timers.at(until, Timer::Broker(id));
+            self.note_awaited();
         }
     }
 }
