@@ -36,7 +36,8 @@ impl Refusal {
                 -1.. => said.map(Arc::from),
                 code => {
                     let said = said.unwrap_or("no more is said");
-                    Some(format!("the broker answered with code {code}, which Kafka does not have: {said}").into())
+                    let what = format!("code {code}, which Kafka does not have: {said}");
+                    Some(what.into())
                 }
             },
         }
