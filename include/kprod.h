@@ -1856,8 +1856,8 @@ int32_t kprod_start(struct kprod_producer_t *producer,
  * @param producer  borrowed.
  * @param tag       comes back in the entry.
  *
- * Returns: 0: one entry follows, within max.block.ms; any other: none does: KPROD_ERR_INVALID_ARG,
- * _REPORT_QUEUE_FULL, _CLOSED, _FATAL, _FORKED, _INTERNAL.
+ * Returns: 0: one entry follows, within max.block.ms, however many wait to be read; any other: none does:
+ * KPROD_ERR_INVALID_ARG, _CLOSED, _FATAL, _FORKED, _INTERNAL.
  * Ownership: nothing changes hands.
  * Thread-safety: any thread.
  * Blocking: never.
@@ -1939,8 +1939,8 @@ int32_t kprod_partitions_for(struct kprod_producer_t *producer,
  * @param topic     the topic's handle, from kprod_topic.
  * @param tag       comes back in the entry.
  *
- * Returns: 0: one entry follows, within max.block.ms; any other: none does: KPROD_ERR_INVALID_ARG,
- * _UNKNOWN_TOPIC_HANDLE, _REPORT_QUEUE_FULL, _CLOSED, _FATAL, _FORKED, _INTERNAL.
+ * Returns: 0: one entry follows, within max.block.ms, however many wait to be read; any other: none does:
+ * KPROD_ERR_INVALID_ARG, _UNKNOWN_TOPIC_HANDLE, _CLOSED, _FATAL, _FORKED, _INTERNAL.
  * Ownership: nothing changes hands.
  * Thread-safety: any thread.
  * Blocking: never.
@@ -1980,8 +1980,8 @@ int32_t kprod_flush(struct kprod_producer_t *producer,
  * @param producer  borrowed.
  * @param tag       comes back in the entry.
  *
- * Returns: 0: one entry follows; any other: none does: KPROD_ERR_INVALID_ARG, _REPORT_QUEUE_FULL, _CLOSED, _FATAL,
- * _FORKED, _INTERNAL.
+ * Returns: 0: one entry follows, however many wait to be read; any other: none does: KPROD_ERR_INVALID_ARG, _CLOSED,
+ * _FATAL, _FORKED, _INTERNAL.
  * Ownership: nothing changes hands.
  * Thread-safety: any thread.
  * Blocking: never.
@@ -2116,7 +2116,7 @@ int32_t kprod_fatal_error(const struct kprod_producer_t *producer,
  *
  * Returns: 0: nothing does, as far as is known; KPROD_ERR_NO_BROKERS, _RESOLVE, _TLS, _SASL_AUTHENTICATION_FAILED,
  * _PROTOCOL and other codes of a failed connection; KPROD_ERR_TIMED_OUT: no connection has failed, but a broker is silent,
- * or refuses what the producer has to try again; or
+ * has asked for silence (throttling), or refuses what the producer has to try again; or
  * KPROD_ERR_INVALID_ARG, _FORKED without an error object.
  * Ownership: *err is the caller's, for kprod_error_free.
  * Thread-safety: any thread; what it tells is the present state, for all threads the same.

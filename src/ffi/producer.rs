@@ -119,8 +119,8 @@ pub unsafe extern "C" fn kprod_start(
 /// @param producer  borrowed.
 /// @param tag       comes back in the entry.
 ///
-/// Returns: 0: one entry follows, within max.block.ms; any other: none does: KPROD_ERR_INVALID_ARG,
-/// _REPORT_QUEUE_FULL, _CLOSED, _FATAL, _FORKED, _INTERNAL.
+/// Returns: 0: one entry follows, within max.block.ms, however many wait to be read; any other: none does:
+/// KPROD_ERR_INVALID_ARG, _CLOSED, _FATAL, _FORKED, _INTERNAL.
 /// Ownership: nothing changes hands.
 /// Thread-safety: any thread.
 /// Blocking: never.
@@ -254,8 +254,8 @@ pub unsafe extern "C" fn kprod_partitions_for(
 /// @param topic     the topic's handle, from kprod_topic.
 /// @param tag       comes back in the entry.
 ///
-/// Returns: 0: one entry follows, within max.block.ms; any other: none does: KPROD_ERR_INVALID_ARG,
-/// _UNKNOWN_TOPIC_HANDLE, _REPORT_QUEUE_FULL, _CLOSED, _FATAL, _FORKED, _INTERNAL.
+/// Returns: 0: one entry follows, within max.block.ms, however many wait to be read; any other: none does:
+/// KPROD_ERR_INVALID_ARG, _UNKNOWN_TOPIC_HANDLE, _CLOSED, _FATAL, _FORKED, _INTERNAL.
 /// Ownership: nothing changes hands.
 /// Thread-safety: any thread.
 /// Blocking: never.
@@ -314,8 +314,8 @@ pub unsafe extern "C" fn kprod_flush(
 /// @param producer  borrowed.
 /// @param tag       comes back in the entry.
 ///
-/// Returns: 0: one entry follows; any other: none does: KPROD_ERR_INVALID_ARG, _REPORT_QUEUE_FULL, _CLOSED, _FATAL,
-/// _FORKED, _INTERNAL.
+/// Returns: 0: one entry follows, however many wait to be read; any other: none does: KPROD_ERR_INVALID_ARG, _CLOSED,
+/// _FATAL, _FORKED, _INTERNAL.
 /// Ownership: nothing changes hands.
 /// Thread-safety: any thread.
 /// Blocking: never.

@@ -36,7 +36,8 @@ impl Refusal {
                 -1.. => said.map(Arc::from),
                 code => {
                     let said = said.unwrap_or("no more is said");
-                    Some(format!("the broker answered with code {code}, which Kafka does not have: {said}").into())
+                    let what = format!("code {code}, which Kafka does not have: {said}");
+                    Some(what.into())
                 }
             },
         }
@@ -366,9 +367,10 @@ impl Engine {
         self.count(&self.shared.counters.throttle_ms, millis);
         if let Some(broker) = self.brokers.get_mut(&broker) {
             let until = now + Duration::from_millis(millis);
-            broker.throttled_until = Some(broker.throttled_until.map_or(until, |at| at.max(until)));
+            broker.hush(now, until);
             let id = broker.id;
             self.timers.at(until, Timer::Broker(id));
+            self.note_awaited();
         }
     }
 }

@@ -32,6 +32,13 @@ pub enum Link {
     },
 }
 
+/// A time in which nothing is written to a broker.
+#[derive(Clone, Copy, Debug)]
+pub struct Silence {
+    pub since: Instant,
+    pub until: Instant,
+}
+
 /// What a request is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Subject {
@@ -58,8 +65,8 @@ pub struct Broker {
     pub due: Option<Instant>,
     /// Requests without an answer.
     pub in_flight: usize,
-    /// The broker asked for silence until then (KIP-219).
-    pub throttled_until: Option<Instant>,
+    /// The broker asked for it (KIP-219).
+    pub silence: Option<Silence>,
     /// Since when it has had something due that it could not take.
     pub blocked_since: Option<Instant>,
     /// When the oldest unanswered request was handed to the connection, or it began to be opened.
@@ -79,7 +86,7 @@ impl Broker {
             list: VecDeque::new(),
             due: None,
             in_flight: 0,
-            throttled_until: None,
+            silence: None,
             blocked_since: None,
             waiting_since: None,
         }
@@ -131,14 +138,26 @@ impl Broker {
             // An answer or an event of the connection comes first.
             Link::Connecting { .. } => None,
             Link::Ready { .. } if self.in_flight >= max_in_flight => None,
-            Link::Ready { .. } => Some(self.throttled_until.map_or(due, |until| until.max(due))),
+            Link::Ready { .. } => Some(self.silence.map_or(due, |silence| silence.until.max(due))),
             Link::Idle => Some(due),
             Link::Backoff { until } => Some(until.max(due)),
         }
     }
 
     pub fn is_throttled(&self, now: Instant) -> bool {
-        self.throttled_until.is_some_and(|until| until > now)
+        self.silence.is_some_and(|silence| silence.until > now)
+    }
+
+    /// Nothing is to be written to it until then.
+    pub fn hush(&mut self, now: Instant, until: Instant) {
+        let present = self.silence.filter(|silence| silence.until > now);
+        self.silence = Some(match present {
+            Some(Silence { since, until: at }) => Silence {
+                since,
+                until: at.max(until),
+            },
+            None => Silence { since: now, until },
+        });
     }
 
     /// Whether what is waited for should have come long ago.
@@ -183,7 +202,7 @@ impl Broker {
     ) {
         self.spoiled |= lost == Some(Subject::Work);
         self.in_flight = 0;
-        self.throttled_until = None;
+        self.silence = None;
         self.waiting_since = None;
         let at_once = silent || (lost.is_some() && !std::mem::replace(&mut self.reopened, true));
         self.link = if at_once {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use super::broker::Link;
+use super::broker::{Broker, Link, Silence};
 use super::{Engine, Shared};
 use crate::error::{Error, ErrorCode};
 use crate::network::{BrokerAddress, Progress};
@@ -15,7 +15,7 @@ use crate::protocol::ApiKey;
 use crate::transaction::Refused;
 
 /// How long something is waited for before that is worth a word.
-const SILENCE: Duration = Duration::from_millis(100);
+const PATIENCE: Duration = Duration::from_millis(100);
 
 /// What is known of it. The engine writes, everybody reads.
 #[derive(Debug, Default)]
@@ -36,13 +36,29 @@ enum Awaited {
         broker: BrokerAddress,
         since: Instant,
     },
+    /// The end of a silence.
+    Silence(BrokerAddress, Silence),
 }
 
 impl Awaited {
+    /// That of a broker, if it is not over.
+    fn silence(broker: &Broker, now: Instant) -> Option<Awaited> {
+        let silence = broker.silence.filter(|silence| silence.until > now)?;
+        Some(Awaited::Silence(broker.address.clone(), silence))
+    }
+
+    /// Whether it is still waited for, as far as time tells.
+    fn lasts(&self, now: Instant) -> bool {
+        match self {
+            Awaited::SetUp(_) | Awaited::Answer { .. } => true,
+            Awaited::Silence(_, silence) => silence.until > now,
+        }
+    }
+
     fn broker(&self) -> &BrokerAddress {
         match self {
             Awaited::SetUp(progress) => progress.broker(),
-            Awaited::Answer { broker, .. } => broker,
+            Awaited::Answer { broker, .. } | Awaited::Silence(broker, _) => broker,
         }
     }
 
@@ -50,6 +66,7 @@ impl Awaited {
         match self {
             Awaited::SetUp(progress) => progress.begun(),
             Awaited::Answer { since, .. } => *since,
+            Awaited::Silence(_, silence) => silence.since,
         }
     }
 }
@@ -62,6 +79,14 @@ impl fmt::Display for Awaited {
                 let waited = since.elapsed();
                 write!(f, "{broker} has not answered {api} after {waited:.1?}")
             }
+            Awaited::Silence(broker, silence) => {
+                let left = silence.until.saturating_duration_since(Instant::now());
+                let left = left.as_secs_f64();
+                write!(
+                    f,
+                    "{broker} asked for silence for {left:.1}s more (throttle_time_ms)"
+                )
+            }
         }
     }
 }
@@ -70,9 +95,11 @@ impl Hindrance {
     fn told(&self, otherwise: ErrorCode) -> Option<Error> {
         let trouble = self.trouble.lock().clone();
         let awaited = self.awaited.lock().clone();
-        let awaited = awaited.filter(|awaited| awaited.since().elapsed() >= SILENCE);
+        let now = Instant::now();
+        let awaited =
+            awaited.filter(|awaited| awaited.since().elapsed() >= PATIENCE && awaited.lasts(now));
         let refused = *self.refused.lock();
-        let refused = refused.filter(|refused| refused.since.elapsed() >= SILENCE);
+        let refused = refused.filter(|refused| refused.since.elapsed() >= PATIENCE);
         match (trouble, awaited) {
             (None, None) => refused.map(|refused| Error::new(otherwise, refused.to_string())),
             (None, Some(awaited)) => Some(Error::new(otherwise, awaited.to_string())),
@@ -115,7 +142,13 @@ impl Engine {
         }
     }
 
-    /// Notes what has been waited for longest, after a connection or a question has begun or ended.
+    /// Why nothing is written to a broker for now, if it asked for that.
+    pub(super) fn silence_of(&self, broker: i32) -> Option<String> {
+        let broker = self.brokers.get(&broker)?;
+        Some(Awaited::silence(broker, Instant::now())?.to_string())
+    }
+
+    /// Notes what has been waited for longest, after a connection, a question or a silence has begun or ended.
     pub(super) fn note_awaited(&self) {
         let connecting = self.brokers.values().filter_map(|broker| {
             let Link::Connecting { handle, .. } = &broker.link else {
@@ -131,7 +164,11 @@ impl Engine {
                 since: question.sent,
             })
         });
-        let longest = connecting.chain(asked).min_by_key(Awaited::since);
+        let now = Instant::now();
+        let silences = self.brokers.values();
+        let silences = silences.filter_map(|broker| Awaited::silence(broker, now));
+        let all = connecting.chain(asked).chain(silences);
+        let longest = all.min_by_key(Awaited::since);
         *self.shared.hindrance.awaited.lock() = longest;
     }
 }

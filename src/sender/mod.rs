@@ -246,8 +246,8 @@ impl Engine {
                 Timer::Expiry(id) => self.check_expiry(id, now),
                 Timer::Detach(id) => self.detach_superseded(id, now),
                 Timer::Parked(topic) => self.check_parked(topic, now),
-                // Looked at below in any case.
-                Timer::Broker(_) => {}
+                // Looked at below in any case; its silence may be over.
+                Timer::Broker(_) => self.note_awaited(),
                 Timer::Look => self.next_look = None,
             }
         }

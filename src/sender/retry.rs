@@ -177,6 +177,7 @@ impl Engine {
         let of_leader = self.brokers.get(&track.leader);
         let trouble = of_leader
             .and_then(|broker| broker.trouble.clone())
+            .or_else(|| self.silence_of(track.leader).map(Into::into))
             .or_else(|| self.shared.trouble().map(|error| error.message.into()));
         let code = match (track.leader, &trouble) {
             (_, Some(_)) => ErrorCode::DELIVERY_TIMED_OUT,

@@ -320,9 +320,14 @@ fn unread_reports_are_bounded() {
     assert_eq!(accepted, 10);
     let refused = bed.producer.try_send(&record("t", b"v", 1));
     assert_eq!(refused, Err(ErrorCode::REPORT_QUEUE_FULL));
-    bed.reports(1);
+    // A flush or a commit must be possible all the same.
+    bed.producer.flush_async(11).unwrap();
+    bed.producer.start_async(12).unwrap();
+    let topic = TopicRef::Name("t");
+    bed.producer.partitions_for_async(topic, 13).unwrap();
+    bed.reports(13).iter().for_each(ok);
     bed.send("t", 10);
-    bed.reports(10).iter().for_each(ok);
+    ok(&bed.report());
 }
 
 #[test]

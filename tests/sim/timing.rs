@@ -5,7 +5,7 @@ use std::time::Duration;
 use kprod::completion::Persistence;
 use kprod::error::ErrorCode;
 use kprod::mock::{BrokerState, Fault, FaultKind, When};
-use kprod::producer::Timeout;
+use kprod::producer::{Timeout, TopicRef};
 use kprod::protocol::ApiKey;
 
 use crate::stage::{Stage, at, is_at, ms, play, silent};
@@ -136,6 +136,37 @@ fn no_request_is_larger_than_max_request_size() {
         let requests = stage.produced();
         assert_eq!(requests.len(), 4, "three batches fit into one request");
         assert!(requests.iter().all(|request| request.bytes <= 4000));
+    });
+}
+
+#[test]
+fn a_broker_that_asked_for_silence_is_named_where_it_holds_things_up() {
+    let settings = [("request.timeout.ms", "1000"), ("max.block.ms", "1500")];
+    play(1, &settings, |stage| async move {
+        stage.topic("t", 1).await;
+        stage.fault(Fault::on(ApiKey::Produce).throttle(ms(3000)));
+        stage.send("t", 0);
+        stage.report().await;
+        stage.send("t", 1);
+        let new = stage.producer.topic("new").unwrap();
+        let asked = TopicRef::Handle(new);
+        stage.producer.partitions_for_async(asked, 7).unwrap();
+        stage.wait(ms(500)).await;
+        let told = stage.producer.cluster_error().unwrap();
+        assert_eq!(told.code, ErrorCode::TIMED_OUT);
+        let silence = |for_how_long| {
+            format!("10.0.0.1:9092 asked for silence for {for_how_long} more (throttle_time_ms)")
+        };
+        assert_eq!(told.message, silence("2.5s"));
+        let reports = stage.reports(2).await;
+        assert_eq!(reports[0].1.error, ErrorCode::DELIVERY_TIMED_OUT);
+        let said = stage.detail(&reports[0].1);
+        assert!(said.contains(&silence("2.0s")), "{said}");
+        assert_eq!((reports[1].1.tag, reports[1].1.error), (7, told.code));
+        let said = stage.detail(&reports[1].1);
+        assert!(said.contains(&silence("1.5s")), "{said}");
+        stage.wait(ms(1600)).await;
+        assert_eq!(stage.producer.cluster_error(), None);
     });
 }
 

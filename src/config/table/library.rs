@@ -32,7 +32,8 @@ pub(super) static PROPERTIES: &[Property] = &[
         Some("1000000"),
         Medium,
         "How many reports may wait to be read. Beyond it sends answer REPORT_QUEUE_FULL: call \
-         `kprod_poll`.",
+         `kprod_poll`. Other calls are not refused for it: the entries of asynchronous ones come \
+         on top.",
     ),
     Property::new(
         "kprod.events",
