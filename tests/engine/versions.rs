@@ -1,10 +1,12 @@
 //! Brokers old and new, and clusters of both.
 
-use kprod::mock::{ClusterConfig, KafkaVersion, MockServer};
-use kprod::producer::{Callbacks, Record};
+use std::time::Duration;
+
+use kprod::mock::{ClusterConfig, Fault, KafkaVersion, MockServer};
+use kprod::producer::{Callbacks, Record, Timeout, TopicRef};
 use kprod::protocol::{ApiKey, VersionRange};
 
-use crate::support::{log, ok, producer, record, reports};
+use crate::support::{log, ok, producer, record, reports, until};
 
 fn server(brokers: i32, version: KafkaVersion) -> MockServer {
     let server = MockServer::start(ClusterConfig {
@@ -85,7 +87,25 @@ fn many_topics_and_partitions_share_a_request() {
         for name in ["a", "b", "c"] {
             server.handle().create_topic(name, 4);
         }
-        let producer = producer(&server, &[("linger.ms", "600000")], Callbacks::default());
+        server.handle().create_topic("first", 1);
+        let settings = [
+            ("linger.ms", "600000"),
+            ("max.in.flight.requests.per.connection", "1"),
+        ];
+        let producer = producer(&server, &settings, Callbacks::default());
+        for name in ["a", "b", "c"] {
+            producer
+                .partitions_for(TopicRef::Name(name), Timeout::Configured)
+                .unwrap();
+        }
+        // All are due when this one is answered.
+        let first = Fault::on(ApiKey::Produce).delay(Duration::from_millis(500));
+        server.handle().inject(first);
+        producer.send(&record("first", b"12345678", 48)).unwrap();
+        producer.flush_async(0).unwrap();
+        until("the first is sent", || {
+            server.handle().requests(ApiKey::Produce).len() == 1
+        });
         for tag in 0..48u64 {
             let value = tag.to_be_bytes();
             let sent = Record {
@@ -94,12 +114,10 @@ fn many_topics_and_partitions_share_a_request() {
             };
             producer.send(&sent).unwrap();
         }
-        producer
-            .flush(kprod::producer::Timeout::Configured)
-            .unwrap();
-        reports(&producer, 48).iter().for_each(ok);
+        producer.flush(Timeout::Configured).unwrap();
+        reports(&producer, 50).iter().for_each(ok);
         let requests = server.handle().requests(ApiKey::Produce);
-        assert_eq!(requests.len(), 1, "{version:?}");
-        assert_eq!(requests[0].batches.len(), 12);
+        assert_eq!(requests.len(), 2, "{version:?}");
+        assert_eq!(requests[1].batches.len(), 12);
     }
 }
