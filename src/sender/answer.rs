@@ -329,7 +329,9 @@ impl Engine {
         ) {
             (true, _) => Guarantee::Transactional,
             (false, true) => Guarantee::Idempotent,
-            (false, false) => Guarantee::AtLeastOnce,
+            (false, false) => Guarantee::AtLeastOnce {
+                replicated: self.config.acks == Acks::All,
+            },
         }
     }
 

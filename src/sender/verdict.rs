@@ -29,10 +29,6 @@ const RETRY: Verdict = Verdict::Retry {
     maybe_written: false,
     refresh: false,
 };
-const RETRY_REFRESH: Verdict = Verdict::Retry {
-    maybe_written: false,
-    refresh: true,
-};
 const RETRY_AMBIGUOUS: Verdict = Verdict::Retry {
     maybe_written: true,
     refresh: false,
@@ -44,31 +40,42 @@ const FAIL: Verdict = Verdict::Fail {
 /// What the producer promises of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Guarantee {
-    AtLeastOnce,
+    AtLeastOnce {
+        /// acks=all: the leader writes, and answers when its followers have, or when it knows that they will not.
+        replicated: bool,
+    },
     Idempotent,
     Transactional,
 }
 
+impl Guarantee {
+    fn is_replicated(self) -> bool {
+        !matches!(self, Guarantee::AtLeastOnce { replicated: false })
+    }
+}
+
 /// `records` is the number of records in the batch.
 pub fn verdict(code: ErrorCode, records: usize, guarantee: Guarantee) -> Verdict {
+    let replicated = guarantee.is_replicated();
     match (guarantee, code) {
         (_, ErrorCode::PRODUCER_FENCED | ErrorCode::INVALID_PRODUCER_ID_MAPPING) => Verdict::Fatal,
-        (Guarantee::AtLeastOnce, _) => plain_verdict(code, records),
+        (Guarantee::AtLeastOnce { .. }, _) => plain_verdict(code, records, replicated),
         (_, ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER | ErrorCode::UNKNOWN_PRODUCER_ID)
         | (Guarantee::Idempotent, ErrorCode::INVALID_PRODUCER_EPOCH) => Verdict::OutOfSequence,
         (Guarantee::Transactional, ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED) => {
             Verdict::Fatal
         }
-        _ => plain_verdict(code, records),
+        _ => plain_verdict(code, records, replicated),
     }
 }
 
-fn plain_verdict(code: ErrorCode, records: usize) -> Verdict {
+fn plain_verdict(code: ErrorCode, records: usize, replicated: bool) -> Verdict {
     match code {
         ErrorCode::OK => Verdict::Delivered,
         ErrorCode::DUPLICATE_SEQUENCE_NUMBER => Verdict::DeliveredBefore,
         ErrorCode::MESSAGE_TOO_LARGE if records > 1 => Verdict::Split,
         ErrorCode::CLUSTER_AUTHORIZATION_FAILED => Verdict::Fatal,
+        // A leader that stops to be one while it waits for its followers says so, too, of what it has written.
         ErrorCode::UNKNOWN_TOPIC_OR_PARTITION
         | ErrorCode::LEADER_NOT_AVAILABLE
         | ErrorCode::NOT_LEADER_OR_FOLLOWER
@@ -78,7 +85,10 @@ fn plain_verdict(code: ErrorCode, records: usize) -> Verdict {
         | ErrorCode::FENCED_LEADER_EPOCH
         | ErrorCode::UNKNOWN_LEADER_EPOCH
         | ErrorCode::UNKNOWN_TOPIC_ID
-        | ErrorCode::INCONSISTENT_TOPIC_ID => RETRY_REFRESH,
+        | ErrorCode::INCONSISTENT_TOPIC_ID => Verdict::Retry {
+            maybe_written: replicated,
+            refresh: true,
+        },
         ErrorCode::NETWORK_EXCEPTION => Verdict::Retry {
             maybe_written: true,
             refresh: true,
@@ -100,7 +110,7 @@ mod tests {
     use super::*;
 
     const ALL: [Guarantee; 3] = [
-        Guarantee::AtLeastOnce,
+        Guarantee::AtLeastOnce { replicated: true },
         Guarantee::Idempotent,
         Guarantee::Transactional,
     ];
@@ -115,9 +125,9 @@ mod tests {
         let table = [
             (E::OK, Verdict::Delivered),
             (E::CORRUPT_MESSAGE, RETRY),
-            (E::UNKNOWN_TOPIC_OR_PARTITION, RETRY_REFRESH),
-            (E::LEADER_NOT_AVAILABLE, RETRY_REFRESH),
-            (E::NOT_LEADER_OR_FOLLOWER, RETRY_REFRESH),
+            (E::UNKNOWN_TOPIC_OR_PARTITION, ambiguous_refresh),
+            (E::LEADER_NOT_AVAILABLE, ambiguous_refresh),
+            (E::NOT_LEADER_OR_FOLLOWER, ambiguous_refresh),
             (E::REQUEST_TIMED_OUT, RETRY_AMBIGUOUS),
             (E::MESSAGE_TOO_LARGE, Verdict::Split),
             (E::NETWORK_EXCEPTION, ambiguous_refresh),
@@ -130,14 +140,14 @@ mod tests {
             (E::CLUSTER_AUTHORIZATION_FAILED, Verdict::Fatal),
             (E::INVALID_TIMESTAMP, FAIL),
             (E::DUPLICATE_SEQUENCE_NUMBER, Verdict::DeliveredBefore),
-            (E::KAFKA_STORAGE_ERROR, RETRY_REFRESH),
-            (E::FENCED_LEADER_EPOCH, RETRY_REFRESH),
-            (E::UNKNOWN_LEADER_EPOCH, RETRY_REFRESH),
+            (E::KAFKA_STORAGE_ERROR, ambiguous_refresh),
+            (E::FENCED_LEADER_EPOCH, ambiguous_refresh),
+            (E::UNKNOWN_LEADER_EPOCH, ambiguous_refresh),
             (E::UNSUPPORTED_COMPRESSION_TYPE, FAIL),
             (E::INVALID_RECORD, FAIL),
             (E::THROTTLING_QUOTA_EXCEEDED, RETRY),
-            (E::UNKNOWN_TOPIC_ID, RETRY_REFRESH),
-            (E::INCONSISTENT_TOPIC_ID, RETRY_REFRESH),
+            (E::UNKNOWN_TOPIC_ID, ambiguous_refresh),
+            (E::INCONSISTENT_TOPIC_ID, ambiguous_refresh),
             (ErrorCode(9999), FAIL),
         ];
         for (code, expected) in table {
@@ -146,6 +156,14 @@ mod tests {
             }
         }
         assert_eq!(verdict(E::MESSAGE_TOO_LARGE, 1, ALL[0]), FAIL);
+        // With acks=1 nobody was waited for: what refuses has not written.
+        let alone = Guarantee::AtLeastOnce { replicated: false };
+        let elsewhere = Verdict::Retry {
+            maybe_written: false,
+            refresh: true,
+        };
+        assert_eq!(verdict(E::NOT_LEADER_OR_FOLLOWER, 2, alone), elsewhere);
+        assert_eq!(verdict(E::NETWORK_EXCEPTION, 2, alone), ambiguous_refresh);
     }
 
     #[test]

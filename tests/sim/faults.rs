@@ -77,7 +77,7 @@ pub fn strike(rng: &Rng, mock: &MockHandle, plan: &Plan) -> String {
                 format!("broker {broker} cuts its connections")
             }
             11 => slow(rng, mock, plan, &[0, 20, 400, 1500]),
-            12 => doubts(rng, mock),
+            12 => doubts(rng, mock, plan.acks == "all"),
             _ => {
                 let topic = &plan.topics[rng.below(plan.topics.len() as u64) as usize];
                 let partition = rng.below(topic.partitions as u64) as i32;
@@ -91,12 +91,22 @@ pub fn strike(rng: &Rng, mock: &MockHandle, plan: &Plan) -> String {
     }
 }
 
+/// What a leader says with acks=all of a batch that it has written, when its followers do not come or it is the leader
+/// no more.
+const AFTER_APPENDS: [ErrorCode; 4] = [
+    ErrorCode::REQUEST_TIMED_OUT,
+    ErrorCode::NOT_LEADER_OR_FOLLOWER,
+    ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+    ErrorCode::KAFKA_STORAGE_ERROR,
+];
+
 /// Some of the next Produce requests are in doubt although written, others answered well.
-pub fn doubts(rng: &Rng, mock: &MockHandle) -> String {
+pub fn doubts(rng: &Rng, mock: &MockHandle, replicated: bool) -> String {
     let pattern: Vec<bool> = (0..2 + rng.below(10)).map(|_| one_in(rng, 3)).collect();
     for in_doubt in &pattern {
         let fault = Fault::on(ApiKey::Produce);
         mock.inject(match in_doubt {
+            true if replicated => fault.error_after_work(pick(rng, &AFTER_APPENDS)),
             true => fault.error_after_work(ErrorCode::REQUEST_TIMED_OUT),
             false => fault,
         });

@@ -222,7 +222,7 @@ impl Model {
                 Persistence::Not => assert!(copies.is_empty(), "{report:?}: {copies:?}"),
                 Persistence::Possibly => {
                     assert!(
-                        plan.acks_none || report.error != ErrorCode::OK,
+                        plan.acks == "0" || report.error != ErrorCode::OK,
                         "{report:?}"
                     );
                 }

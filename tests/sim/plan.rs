@@ -44,7 +44,7 @@ pub struct Plan {
     pub auto_create_delay: Duration,
     pub topics: Vec<Topic>,
     pub settings: Vec<(&'static str, String)>,
-    pub acks_none: bool,
+    pub acks: &'static str,
     pub idempotent: bool,
     pub memory: u64,
     /// Topics are deleted, too, and made anew.
@@ -108,7 +108,7 @@ impl Plan {
             auto_create_delay: pick(&rng, &[Duration::ZERO, Duration::from_millis(700)]),
             topics: Vec::new(),
             settings: Vec::new(),
-            acks_none: acks == "0",
+            acks,
             idempotent,
             memory,
             deletes: weather == Weather::Storm && one_in(&rng, 8),
@@ -123,18 +123,18 @@ impl Plan {
                 exists: !one_in(&rng, 3),
             });
         }
-        plan.settle(&rng, acks);
+        plan.settle(&rng);
         plan
     }
 
-    fn settle(&mut self, rng: &Rng, acks: &str) {
+    fn settle(&mut self, rng: &Rng) {
         let mut set = |name, value: String| self.settings.push((name, value));
         // Patient where everything is to be delivered.
         let request_timeout: u64 = match self.weather {
             Weather::Storm => pick(rng, &[300, 1000, 5000]),
             Weather::Calm | Weather::Refusals => 600_000,
         };
-        set("acks", acks.into());
+        set("acks", self.acks.into());
         set("enable.idempotence", self.idempotent.to_string());
         set("buffer.memory", self.memory.to_string());
         set("request.timeout.ms", request_timeout.to_string());

@@ -405,7 +405,7 @@ impl World {
                 self.mock.with(|cluster| cluster.time_out_transaction("me"));
                 "the transaction timed out".into()
             }
-            11 => faults::doubts(&self.rng, &self.mock),
+            11 => faults::doubts(&self.rng, &self.mock, true),
             12 => {
                 let partition = self.rng.below(PARTITIONS as u64) as i32;
                 self.mock

@@ -5,6 +5,7 @@ use std::time::Duration;
 use kprod::completion::Persistence;
 use kprod::error::ErrorCode;
 use kprod::mock::{BrokerState, Fault, FaultKind, When};
+use kprod::producer::{Purge, Timeout};
 use kprod::protocol::ApiKey;
 
 use crate::support::{Bed, LONG, ok, until};
@@ -117,4 +118,67 @@ fn a_batch_that_was_written_and_refused_succeeds_in_the_end() {
         assert_eq!(bed.log("t"), (0..5).collect::<Vec<_>>());
         assert_eq!(epochs(bed.mock(), 0), [0]);
     }
+}
+
+/// A leader that stops to be one while it waits for its followers refuses what it has written.
+#[test]
+fn a_refusal_of_a_leader_that_is_none_any_more_says_nothing_of_what_it_wrote() {
+    let codes = [
+        ErrorCode::NOT_LEADER_OR_FOLLOWER,
+        ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+        ErrorCode::KAFKA_STORAGE_ERROR,
+    ];
+    for code in codes {
+        let bed = bed(
+            1,
+            &[
+                ("retry.backoff.ms", "1500"),
+                ("retry.backoff.max.ms", "1500"),
+            ],
+        );
+        deliver(&bed, 0..1);
+        let written = Fault::on(ApiKey::Produce).error_after_work(code);
+        bed.mock().inject(written);
+        bed.send("t", 1);
+        until("it waits to be sent again", || {
+            bed.producer.metrics().batch_retries == 1
+        });
+        let queued = Purge {
+            queued: true,
+            in_flight: false,
+        };
+        bed.producer.purge(queued).unwrap();
+        let report = bed.report();
+        assert_eq!(report.error, ErrorCode::PURGED_IN_FLIGHT, "{code}");
+        assert_eq!(report.persistence(), Persistence::Possibly, "{code}");
+        // Its place in the sequence is taken.
+        bed.send("t", 2);
+        let report = bed.report();
+        ok(&report);
+        assert_eq!(report.offset, 2, "{code}");
+        assert_eq!(bed.log("t"), [0, 1, 2], "{code}");
+    }
+}
+
+/// Nor is what may be in the log as a whole written again in parts.
+#[test]
+fn what_was_refused_by_a_leader_that_is_none_any_more_is_not_split() {
+    let settings = [
+        IDEMPOTENT,
+        ("linger.ms", "600000"),
+        ("retry.backoff.ms", "1"),
+    ];
+    let bed = Bed::new(1, &settings);
+    bed.mock().create_topic("t", 1);
+    let on = || Fault::on(ApiKey::Produce);
+    bed.mock()
+        .inject(on().error_after_work(ErrorCode::NOT_LEADER_OR_FOLLOWER));
+    bed.mock().inject(on().error(ErrorCode::MESSAGE_TOO_LARGE));
+    (0..3).for_each(|tag| bed.send("t", tag));
+    bed.producer.flush(Timeout::After(LONG)).unwrap();
+    for report in bed.reports(3) {
+        assert_eq!(report.error, ErrorCode::MESSAGE_TOO_LARGE);
+        assert_eq!(report.persistence(), Persistence::Possibly);
+    }
+    assert_eq!(bed.log("t"), [0, 1, 2]);
 }
