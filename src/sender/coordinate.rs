@@ -153,7 +153,9 @@ impl Engine {
                 self.pending_fatal.get_or_insert(error);
             }
             Verdict::Refused => {
+                // Whatever the code is elsewhere: once the permission is there, the call may be made again.
                 let error = self.step_error(step, broker, &answer);
+                let error = error.of_class(Class::Permanent);
                 for (_, operation) in self.starts.drain(..) {
                     operation.complete(Err(error.clone()));
                 }

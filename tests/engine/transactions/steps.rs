@@ -398,6 +398,7 @@ fn a_start_without_permission_says_so() {
         stage.mock().inject(Fault::on(api).error(code));
         let error = stage.producer.start(WAIT).unwrap_err();
         assert_eq!(error.code, code, "{api}: {error:?}");
+        assert_eq!(error.class, Class::Permanent, "{api}: {error:?}");
         stage.transact(0);
     }
 }
