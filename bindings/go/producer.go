@@ -31,6 +31,7 @@ type Producer struct {
 	table    table
 	writable broadcast
 	polled   broadcast
+	steps    steps
 	// maxBlock is max.block.ms; lingers tells whether linger.ms is above 0.
 	maxBlock time.Duration
 	lingers  bool
