@@ -140,7 +140,8 @@ func (b *Batch) send(ctx context.Context, name string, partition int32, who wait
 		return sent()
 	}
 	if ctx.Err() != nil {
-		return interrupted(ctx, ErrTimedOut, "the batch was not sent")
+		b.discard()
+		return interrupted(ctx, ErrTimedOut, "the batch was not sent, and is discarded")
 	}
 	p := b.producer
 	if !p.gate.enter() {
@@ -181,15 +182,19 @@ func (b *Batch) accepted(ctx context.Context, accepted <-chan Result) error {
 	case <-b.producer.gate.shutting:
 		stopped = refused(C.KPROD_ERR_CLOSED)
 	}
-	b.batch.free()
-	runtime.SetFinalizer(b.batch, nil)
-	b.batch = nil
+	b.discard()
 	if stopped != nil {
 		if result := <-accepted; result.Err != nil {
 			return stopped
 		}
 	}
 	return nil
+}
+
+func (b *Batch) discard() {
+	b.batch.free()
+	runtime.SetFinalizer(b.batch, nil)
+	b.batch = nil
 }
 
 func sent() error {
