@@ -143,6 +143,9 @@ func (p *Producer) Purge() error {
 // Close returns, every function has been called and everything is released, unless ctx ended before. It may be called
 // again, to wait for that: a later Close only does, and then returns nil.
 func (p *Producer) Close(ctx context.Context) error {
+	if ctx == nil {
+		return goesOn(ctx, "")
+	}
 	var incomplete error
 	if p.closing.CompareAndSwap(false, true) {
 		incomplete = p.close(ctx)
@@ -195,8 +198,8 @@ func (p *Producer) call(ctx context.Context, name string, begin func(tag C.uint6
 
 // operation begins one of the library's asynchronous calls and waits for its entry, with the gate entered.
 func (p *Producer) operation(ctx context.Context, name string, begin func(tag C.uint64_t) C.int32_t) (Report, error) {
-	if ctx.Err() != nil {
-		return Report{}, interrupted(ctx, ErrTimedOut, name+" was not begun")
+	if err := goesOn(ctx, name+" was not begun"); err != nil {
+		return Report{}, err
 	}
 	return p.begun(ctx, name, p.gate.shutting, begin)
 }

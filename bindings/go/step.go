@@ -77,6 +77,9 @@ func (s *steps) leftOpen() *Transaction {
 
 // step takes a step, or resumes the same one, and waits for its outcome. It gives the step's transaction.
 func (p *Producer) step(ctx context.Context, wanted *step) (*Transaction, error) {
+	if ctx == nil {
+		return nil, goesOn(ctx, "")
+	}
 	if !p.gate.enter() {
 		return nil, refused(C.KPROD_ERR_CLOSED)
 	}
@@ -139,8 +142,8 @@ func (p *Producer) takeStep(ctx context.Context, wanted *step) (*step, <-chan st
 		}
 	}
 	if taken.ended == nil {
-		if ctx.Err() != nil {
-			return nil, nil, interrupted(ctx, ErrTimedOut, wanted.name+" was not begun")
+		if err := goesOn(ctx, wanted.name+" was not begun"); err != nil {
+			return nil, nil, err
 		}
 		if err := p.beginStep(taken); err != nil {
 			return nil, nil, err
