@@ -60,6 +60,9 @@ func (p *Producer) NewBatch() (*Batch, error) {
 // Append adds a record; its Topic and Partition must be left empty. [ErrBatchFull] means that there is no room, and
 // that the batch is closed now: send it. The first record is always taken.
 func (b *Batch) Append(record *Record) (Appended, error) {
+	if record == nil {
+		return Appended{}, noRecord()
+	}
 	if record.Topic != "" || record.Partition != (Partition{}) {
 		return Appended{}, invalid("a batch's records have no topic and no partition of their own: SendAsync names them")
 	}
@@ -114,7 +117,7 @@ func (b *Batch) measure() {
 func (b *Batch) Send(ctx context.Context, topic string, partition int32) (Report, error) {
 	answer := make(chan Result, 1)
 	if err := b.send(ctx, topic, partition, waiting{results: answer, left: 1}); err != nil {
-		return Report{}, err
+		return nowhere, err
 	}
 	if b.producer.lingers {
 		b.producer.hurry()
@@ -123,7 +126,7 @@ func (b *Batch) Send(ctx context.Context, topic string, partition int32) (Report
 	case result := <-answer:
 		return result.Report, result.Err
 	case <-ctx.Done():
-		return Report{}, interrupted(ctx, ErrStillPending, "the batch was accepted and has no outcome yet")
+		return nowhere, interrupted(ctx, ErrStillPending, "the batch was accepted and has no outcome yet")
 	}
 }
 
@@ -139,8 +142,11 @@ func (b *Batch) send(ctx context.Context, name string, partition int32, who wait
 	if b.batch == nil {
 		return sent()
 	}
-	if ctx.Err() != nil {
-		return interrupted(ctx, ErrTimedOut, "the batch was not sent")
+	if err := goesOn(ctx, "the batch was not sent, and is discarded"); err != nil {
+		if ctx != nil {
+			b.discard()
+		}
+		return err
 	}
 	p := b.producer
 	if !p.gate.enter() {
@@ -181,15 +187,19 @@ func (b *Batch) accepted(ctx context.Context, accepted <-chan Result) error {
 	case <-b.producer.gate.shutting:
 		stopped = refused(C.KPROD_ERR_CLOSED)
 	}
-	b.batch.free()
-	runtime.SetFinalizer(b.batch, nil)
-	b.batch = nil
+	b.discard()
 	if stopped != nil {
 		if result := <-accepted; result.Err != nil {
 			return stopped
 		}
 	}
 	return nil
+}
+
+func (b *Batch) discard() {
+	b.batch.free()
+	runtime.SetFinalizer(b.batch, nil)
+	b.batch = nil
 }
 
 func sent() error {

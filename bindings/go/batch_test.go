@@ -126,6 +126,21 @@ func TestACancelledBatchIsNeverSent(t *testing.T) {
 	}
 }
 
+func TestAContextThatHadEndedDiscardsTheBatch(t *testing.T) {
+	cluster := newCluster(t, "t", 1)
+	producer := newProducer(t, cluster, nil)
+	batch := newBatch(t, producer, 3)
+	_, err := batch.Send(ended(t), "t", 0)
+	wantRefusal(t, err, context.Canceled)
+	_, err = batch.Append(&kprod.Record{})
+	wantCode(t, err, kprod.ErrIllegalState)
+	wantCode(t, batch.SendAsync(background(t), "t", 0, nil), kprod.ErrIllegalState)
+	must(t, producer.Flush(background(t)))
+	if got := records(t, cluster, "t", 1); got != 0 {
+		t.Fatalf("%d records in the log", got)
+	}
+}
+
 func TestABatchOutlivesItsProducer(t *testing.T) {
 	producer := newProducer(t, newCluster(t, "t", 1), nil)
 	batch := newBatch(t, producer, 1)

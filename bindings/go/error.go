@@ -66,6 +66,20 @@ func invalid(format string, arguments ...any) *Error {
 	return &Error{Code: ErrInvalidArg, Message: fmt.Sprintf(format, arguments...)}
 }
 
+// goesOn refuses a call without a context, or with one that has ended.
+func goesOn(ctx context.Context, otherwise string) error {
+	if ctx == nil {
+		return invalid("the context is nil: context.Background() never ends")
+	}
+	if ctx.Err() != nil {
+		return interrupted(ctx, ErrTimedOut, otherwise)
+	}
+	return nil
+}
+
+// noRecord refuses a nil record.
+func noRecord() error { return invalid("the record is nil") }
+
 // given is the error that a call handed out, which it frees.
 func given(code C.int32_t, object *C.kprod_error_t) *Error {
 	if object == nil {

@@ -48,6 +48,9 @@ const maxPack = math.MaxInt32
 // Append copies a record into the pack. On an error, of which a topic's name or too many bytes (2 GiB) may be the
 // reason, nothing is appended.
 func (k *Pack) Append(record *Record) error {
+	if record == nil {
+		return noRecord()
+	}
 	if !k.producer.gate.enter() {
 		return refused(C.KPROD_ERR_CLOSED)
 	}
@@ -95,8 +98,8 @@ func (k *Pack) append(record *Record) error {
 // number; nil is for those who do not care. The pack keeps its records until Reset.
 func (k *Pack) Send(ctx context.Context, done func(number int, report Report, err error)) (accepted int, err error) {
 	p := k.producer
-	if ctx.Err() != nil {
-		return 0, interrupted(ctx, ErrTimedOut, "the records were not sent")
+	if err := goesOn(ctx, "the records were not sent"); err != nil {
+		return 0, err
 	}
 	if !p.gate.enter() {
 		return 0, refused(C.KPROD_ERR_CLOSED)

@@ -11,7 +11,7 @@ import (
 	"fmt"
 	"sort"
 	"strconv"
-	"sync"
+	"sync/atomic"
 	"time"
 	"unsafe"
 )
@@ -31,11 +31,11 @@ type Producer struct {
 	table    table
 	writable broadcast
 	polled   broadcast
+	steps    steps
 	// maxBlock is max.block.ms; lingers tells whether linger.ms is above 0.
 	maxBlock time.Duration
 	lingers  bool
-	closing  sync.Once
-	closed   error
+	closing  atomic.Bool
 
 	// The last failure's message, for poll alone.
 	lastDetail  C.uint64_t
@@ -140,31 +140,45 @@ func (p *Producer) Purge() error {
 
 // Close refuses further records, sends what was accepted and waits for the outcomes, until ctx ends and at most for
 // max.block.ms. What has none by then fails with [ErrClosed], and Close says so. An open transaction is aborted. When
-// Close returns, every function has been called and everything is released, unless ctx ended while a function was still
-// running. It may be called again, to wait for that.
+// Close returns, every function has been called and everything is released, unless ctx ended before. It may be called
+// again, to wait for that: a later Close only does, and then returns nil.
 func (p *Producer) Close(ctx context.Context) error {
-	p.closing.Do(func() { p.closed = p.close(ctx) })
-	select {
-	case <-p.ended:
-		return p.closed
-	case <-ctx.Done():
+	if ctx == nil {
+		return goesOn(ctx, "")
+	}
+	var incomplete error
+	if p.closing.CompareAndSwap(false, true) {
+		incomplete = p.close(ctx)
 	}
 	select {
 	case <-p.ended:
-		return p.closed
+		return incomplete
+	case <-ctx.Done():
+	}
+	switch {
+	case isClosed(p.ended) || incomplete != nil:
+		return incomplete
 	default:
 		return interrupted(ctx, ErrTimedOut, "closed, but a function given to a send is still running")
 	}
 }
 
 func (p *Producer) close(ctx context.Context) error {
-	p.gate.close()
-	<-p.gate.empty // those who wait see it shutting
 	limit, cancel := context.WithTimeout(ctx, p.maxBlock)
 	defer cancel()
-	_, err := p.wait(limit, "Close", nil, func(tag C.uint64_t) C.int32_t {
-		return C.kprod_flush_async(p.producer, tag)
-	})
+	p.gate.close()
+	var err error
+	select { // those who wait see it shutting, but one may need the goroutine that this is called from
+	case <-p.gate.empty:
+		_, err = p.begun(limit, "Close", nil, func(tag C.uint64_t) C.int32_t {
+			return C.kprod_flush_async(p.producer, tag)
+		})
+	case <-limit.Done():
+		err = limit.Err()
+	}
+	if limit.Err() != nil && err != nil {
+		err = interrupted(limit, ErrTimedOut, "closed, and what had no outcome yet fails")
+	}
 	var failure *C.kprod_error_t
 	if code := C.kprod_close(p.producer, 0, &failure); code != 0 && err == nil {
 		err = given(code, failure)
@@ -184,14 +198,14 @@ func (p *Producer) call(ctx context.Context, name string, begin func(tag C.uint6
 
 // operation begins one of the library's asynchronous calls and waits for its entry, with the gate entered.
 func (p *Producer) operation(ctx context.Context, name string, begin func(tag C.uint64_t) C.int32_t) (Report, error) {
-	return p.wait(ctx, name, p.gate.shutting, begin)
+	if err := goesOn(ctx, name+" was not begun"); err != nil {
+		return Report{}, err
+	}
+	return p.begun(ctx, name, p.gate.shutting, begin)
 }
 
-func (p *Producer) wait(ctx context.Context, name string, shutting <-chan struct{},
+func (p *Producer) begun(ctx context.Context, name string, shutting <-chan struct{},
 	begin func(tag C.uint64_t) C.int32_t) (Report, error) {
-	if ctx.Err() != nil {
-		return Report{}, interrupted(ctx, ErrTimedOut, name+" was not begun")
-	}
 	answer := make(chan Result, 1)
 	place := p.table.take(waiting{results: answer, left: 1})
 	if code := begin(tagOf(place, 0)); code != 0 {

@@ -151,6 +151,41 @@ func TestCloseThatRunsOutOfTimeFailsTheRest(t *testing.T) {
 	wantCode(t, receive(t, waits), kprod.ErrClosed)
 }
 
+func TestACancelledCloseClosesAllTheSame(t *testing.T) {
+	cluster := newCluster(t, "t", 1)
+	producer := newProducer(t, cluster, nil)
+	must(t, cluster.SetBroker(1, mock.Down))
+	outcome := make(chan error, 1)
+	must(t, producer.TrySend(&kprod.Record{Topic: "t"}, func(_ kprod.Report, err error) { outcome <- err }))
+	err := producer.Close(ended(t))
+	wantRefusal(t, err, context.Canceled)
+	if strings.Contains(err.Error(), "not begun") {
+		t.Fatal(err)
+	}
+	wantCode(t, receive(t, outcome), kprod.ErrClosed)
+	must(t, producer.Close(background(t)))
+}
+
+func TestACloseAfterOneInACallbackWaitsForTheEnd(t *testing.T) {
+	producer := newProducer(t, newCluster(t, "t", 1), nil)
+	closed, resume := make(chan error), make(chan struct{})
+	var over atomic.Bool
+	must(t, producer.SendAsync(background(t), &kprod.Record{Topic: "t"}, func(kprod.Report, error) {
+		ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+		defer cancel()
+		closed <- producer.Close(ctx)
+		<-resume
+		over.Store(true)
+	}))
+	wantRefusal(t, receive(t, closed), context.DeadlineExceeded)
+	wantRefusal(t, producer.Close(ended(t)), context.Canceled) // while it runs
+	close(resume)
+	must(t, producer.Close(background(t)))
+	if !over.Load() {
+		t.Fatal("the function was still running")
+	}
+}
+
 // Whatever a send that races with Close is told, accepted means one outcome and refused means none.
 func TestCloseUnderLoadKeepsTheBooks(t *testing.T) {
 	for range 20 {

@@ -61,6 +61,9 @@ type Report struct {
 	flags     uint32
 }
 
+// nowhere is the report of what was refused, or has no outcome yet.
+var nowhere = Report{Partition: -1, Offset: -1, LogStartOffset: -1, TimestampType: NoTimestamp}
+
 // Timestamp is the record's time, the producer's or the broker's; the zero Time if none is known.
 func (r Report) Timestamp() time.Time {
 	if r.TimestampType == NoTimestamp {

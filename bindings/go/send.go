@@ -23,7 +23,7 @@ func (p *Producer) Send(ctx context.Context, record *Record) (Report, error) {
 	answer := answers.Get().(chan Result)
 	if err := p.send(ctx, record, waiting{results: answer, left: 1}); err != nil {
 		answers.Put(answer)
-		return Report{}, err
+		return nowhere, err
 	}
 	if p.lingers {
 		p.hurry()
@@ -33,7 +33,7 @@ func (p *Producer) Send(ctx context.Context, record *Record) (Report, error) {
 		answers.Put(answer)
 		return result.Report, result.Err
 	case <-ctx.Done():
-		return Report{}, interrupted(ctx, ErrStillPending, "the record was accepted and has no outcome yet")
+		return nowhere, interrupted(ctx, ErrStillPending, "the record was accepted and has no outcome yet")
 	}
 }
 
@@ -64,6 +64,9 @@ func (p *Producer) SendChan(ctx context.Context, record *Record, results chan<- 
 // TrySend is SendAsync that never waits: without room it returns [ErrQueueFull], and a record of a topic that is not
 // known yet waits in buffer.memory.
 func (p *Producer) TrySend(record *Record, done func(Report, error)) error {
+	if record == nil {
+		return noRecord()
+	}
 	if !p.gate.enter() {
 		return refused(C.KPROD_ERR_CLOSED)
 	}
@@ -81,8 +84,11 @@ func (p *Producer) TrySend(record *Record, done func(Report, error)) error {
 }
 
 func (p *Producer) send(ctx context.Context, record *Record, who waiting) error {
-	if ctx.Err() != nil {
-		return interrupted(ctx, ErrTimedOut, "the record was not sent")
+	if record == nil {
+		return noRecord()
+	}
+	if err := goesOn(ctx, "the record was not sent"); err != nil {
+		return err
 	}
 	if !p.gate.enter() {
 		return refused(C.KPROD_ERR_CLOSED)

@@ -256,9 +256,32 @@ func TestWhatIsWrongIsRefusedAtOnce(t *testing.T) {
 		{kprod.Record{Topic: "t", Value: make([]byte, 2<<20)}, kprod.ErrRecordTooLarge},
 		{kprod.Record{Topic: "t", Timestamp: time.UnixMilli(-1)}, kprod.ErrInvalidTimestampArg},
 	} {
-		_, err := producer.Send(background(t), &wrong.record)
+		report, err := producer.Send(background(t), &wrong.record)
 		wantCode(t, err, wrong.code)
+		if !report.Timestamp().IsZero() || report.Offset != -1 {
+			t.Fatalf("%+v at %v", report, report.Timestamp())
+		}
 	}
+}
+
+func TestNilIsRefused(t *testing.T) {
+	producer := newProducer(t, newCluster(t, "t", 1), nil)
+	batch := newBatch(t, producer, 1)
+	_, fromSend := producer.Send(background(t), nil)
+	_, fromBatch := batch.Append(nil)
+	var none context.Context
+	_, withoutContext := producer.Send(none, &kprod.Record{Topic: "t"})
+	_, batchWithoutContext := batch.Send(none, "t", 0)
+	_, packWithoutContext := producer.SendMany(none, []kprod.Record{{Topic: "t"}}, nil)
+	_, beginWithoutContext := producer.Begin(none)
+	for _, err := range []error{
+		fromSend, fromBatch, producer.TrySend(nil, nil), producer.NewPack().Append(nil), withoutContext,
+		batchWithoutContext, packWithoutContext, beginWithoutContext, producer.Flush(none), producer.Close(none),
+	} {
+		wantCode(t, err, kprod.ErrInvalidArg)
+	}
+	_, err := batch.Send(background(t), "t", 0)
+	must(t, err)
 }
 
 func TestABrokersRefusalIsAnErrorThatTellsItAll(t *testing.T) {

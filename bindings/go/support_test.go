@@ -21,6 +21,13 @@ func background(t *testing.T) context.Context {
 	return ctx
 }
 
+// ended gives a context that has ended.
+func ended(t *testing.T) context.Context {
+	ctx, cancel := context.WithCancel(background(t))
+	cancel()
+	return ctx
+}
+
 func must(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {

@@ -8,73 +8,78 @@ import "C"
 import (
 	"context"
 	"errors"
+	"slices"
 	"unsafe"
 )
 
 // Transaction is what a producer sends between Begin and Commit. The producer needs a transactional.id, and has one
 // transaction at a time: whatever is sent through it meanwhile belongs to the transaction.
 //
-// A step whose context ended is unfinished: nothing but the same step is allowed then, which waits for its end.
+// A step whose context ended, or that took longer than max.block.ms, is unfinished ([ErrTimedOut]): nothing but the same
+// step with the same arguments is allowed then, which waits for its end and gives its outcome. Only Abort need not wait
+// for the outcome of SendOffsets to be asked for.
 type Transaction struct {
 	producer *Producer
-	ended    bool
+	// ended is set by a successful Commit or Abort; left, when only the next Begin can end it. steps.mutex guards both.
+	ended, left bool
 }
 
-// Begin begins a transaction. The first one also waits until the transactional.id is this producer's alone.
+// Begin begins a transaction. The first one also waits until the transactional.id is this producer's alone. After one
+// whose context ended, the next takes over what that began.
 func (p *Producer) Begin(ctx context.Context) (*Transaction, error) {
-	err := p.call(ctx, "Begin", func(tag C.uint64_t) C.int32_t {
-		return C.kprod_begin_transaction_async(p.producer, tag)
-	})
-	if err != nil {
+	if err := p.endWhatWasLeft(ctx); err != nil {
 		return nil, err
 	}
-	return &Transaction{producer: p}, nil
+	return p.step(ctx, &step{name: stepBegin, of: &Transaction{producer: p}, begin: func(tag C.uint64_t) C.int32_t {
+		return C.kprod_begin_transaction_async(p.producer, tag)
+	}})
 }
 
 // Commit waits for the outcomes of all that was sent in the transaction, and commits it. When one of them failed,
 // Commit does, with an error that is Abortable.
 func (t *Transaction) Commit(ctx context.Context) error {
-	if t.ended {
-		return &Error{Code: ErrIllegalState, Message: "the transaction has ended"}
-	}
 	p := t.producer
-	return t.end(p.call(ctx, "Commit", func(tag C.uint64_t) C.int32_t {
+	_, err := p.step(ctx, &step{name: stepCommit, of: t, begin: func(tag C.uint64_t) C.int32_t {
 		return C.kprod_commit_transaction_async(p.producer, tag)
-	}))
+	}})
+	return err
 }
 
 // Abort drops what was not sent, whose outcome is [ErrAborted], and makes the rest invisible to readers of committed
 // records. After a successful Commit or Abort it does nothing, so that it can be deferred.
 func (t *Transaction) Abort(ctx context.Context) error {
-	if t.ended {
+	p := t.producer
+	if p.steps.isOver(t) {
 		return nil
 	}
-	p := t.producer
-	return t.end(p.call(ctx, "Abort", func(tag C.uint64_t) C.int32_t {
+	_, err := p.step(ctx, &step{name: stepAbort, of: t, begin: func(tag C.uint64_t) C.int32_t {
 		return C.kprod_abort_transaction_async(p.producer, tag)
-	}))
-}
-
-func (t *Transaction) end(err error) error {
-	t.ended = t.ended || err == nil
+	}})
 	return err
 }
 
 // Transact runs work in a transaction, and commits it if work returns nil. If it returns an error or panics, or if ctx
-// has ended, the transaction is aborted, and so it is when the commit fails. Once begun, the commit does not heed ctx,
-// but takes max.block.ms at most.
+// has ended, the transaction is aborted, and so it is when the commit fails. Once begun, commit and abort do not heed
+// ctx, but take max.block.ms each at most; before the abort, a SendOffsets under way may take as long. What has not
+// ended by then ([ErrTimedOut]) goes on, and the next Begin waits for it.
 func (p *Producer) Transact(ctx context.Context, work func(*Transaction) error) (err error) {
 	t, err := p.Begin(ctx)
 	if err != nil {
 		return err
 	}
+	unfinishedCommit := false
 	defer func() {
-		if !t.ended {
-			limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.maxBlock)
+		var failure error
+		if !unfinishedCommit {
+			limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*p.maxBlock)
 			defer cancel()
-			if failure := t.Abort(limit); failure != nil {
-				err = errors.Join(err, failure)
-			}
+			failure = t.undo(limit)
+		}
+		if unfinishedCommit || failure != nil {
+			p.steps.leave(t)
+		}
+		if failure != nil {
+			err = errors.Join(err, failure)
 		}
 	}()
 	if err = work(t); err != nil {
@@ -85,7 +90,27 @@ func (p *Producer) Transact(ctx context.Context, work func(*Transaction) error) 
 	}
 	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.maxBlock)
 	defer cancel()
-	return t.Commit(limit)
+	err = t.Commit(limit)
+	unfinishedCommit = unfinished(err)
+	return err
+}
+
+// undo aborts the transaction. A commit under way can only be waited for.
+func (t *Transaction) undo(ctx context.Context) error {
+	if t.producer.steps.isCommitting(t) {
+		if err := t.Commit(ctx); err == nil || unfinished(err) {
+			return err
+		}
+	}
+	return t.Abort(ctx)
+}
+
+// endWhatWasLeft ends the transaction that a Transact had no time to end.
+func (p *Producer) endWhatWasLeft(ctx context.Context) error {
+	if t := p.steps.leftOpen(); t != nil {
+		return t.undo(ctx)
+	}
+	return nil
 }
 
 // Offset is how far a consumer group has consumed a partition.
@@ -111,7 +136,8 @@ type Group struct {
 // SendOffsets makes consumed offsets part of the transaction: they are committed with it, or not at all.
 func (t *Transaction) SendOffsets(ctx context.Context, offsets []Offset, group Group) error {
 	p := t.producer
-	return p.call(ctx, "SendOffsets", func(tag C.uint64_t) C.int32_t {
+	offsets = slices.Clone(offsets) // an unfinished step outlives the call
+	_, err := p.step(ctx, &step{name: stepSendOffsets, of: t, offsets: offsets, group: group, begin: func(tag C.uint64_t) C.int32_t {
 		var memory arena
 		defer memory.free()
 		var metadata C.kprod_group_metadata_t
@@ -127,7 +153,8 @@ func (t *Transaction) SendOffsets(ctx context.Context, offsets []Offset, group G
 		}
 		all := memory.offsets(offsets)
 		return C.kprod_send_offsets_to_transaction_async(p.producer, all, C.uint64_t(len(offsets)), &metadata, tag)
-	})
+	}})
+	return err
 }
 
 // arena holds what C is shown for one call.

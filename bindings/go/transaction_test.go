@@ -3,7 +3,12 @@ package kprod_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"kprod"
 	"kprod/mock"
@@ -83,5 +88,179 @@ func TestWithoutATransactionalIDThereAreNone(t *testing.T) {
 	producer := newProducer(t, newCluster(t, "t", 1), nil)
 	if _, err := producer.Begin(background(t)); err == nil {
 		t.Fatal("a transaction was begun")
+	}
+}
+
+// The APIs whose answers the tests of unfinished steps delay, by how much, and how long those are waited for.
+const (
+	apiInitProducerID   = 22
+	apiEndTxn           = 26
+	apiTxnOffsetCommit  = 28
+	lateBy              = 300 * time.Millisecond
+	longBeforeItsAnswer = 50 * time.Millisecond
+)
+
+// inVain takes a step whose context ends long before the answer comes.
+func inVain(t *testing.T, cluster *mock.Cluster, api int, step func(context.Context) error) {
+	t.Helper()
+	must(t, cluster.Inject(mock.Fault{API: api, Delay: lateBy}))
+	ctx, cancel := context.WithTimeout(background(t), longBeforeItsAnswer)
+	defer cancel()
+	wantRefusal(t, step(ctx), context.DeadlineExceeded)
+}
+
+// eventually takes a step until it has not timed out.
+func eventually(step func() error) error {
+	for {
+		if err := step(); !errors.Is(err, kprod.ErrTimedOut) {
+			return err
+		}
+		runtime.Gosched()
+	}
+}
+
+func TestACommitThatWasGivenUpTellsItsOutcome(t *testing.T) {
+	cluster := newCluster(t, "t", 1)
+	producer := newTransactional(t, cluster)
+	for _, later := range []bool{false, true} {
+		transaction, err := producer.Begin(background(t))
+		must(t, err)
+		_, err = producer.Send(background(t), &kprod.Record{Topic: "t"})
+		must(t, err)
+		inVain(t, cluster, apiEndTxn, transaction.Commit)
+		wantCode(t, transaction.Abort(background(t)), kprod.ErrIllegalState)
+		_, err = producer.Begin(background(t))
+		if failure := wantCode(t, err, kprod.ErrIllegalState); !strings.Contains(failure.Message, "Commit has not ended") {
+			t.Fatal(failure)
+		}
+		if later { // an outcome that is there is told whatever became of the context
+			must(t, eventually(func() error { return transaction.Commit(ended(t)) }))
+		} else {
+			must(t, transaction.Commit(background(t)))
+		}
+		must(t, transaction.Abort(background(t)))
+		wantCode(t, transaction.Commit(background(t)), kprod.ErrIllegalState)
+	}
+}
+
+func TestAnAbortThatWasGivenUpTellsItsOutcome(t *testing.T) {
+	cluster := newCluster(t, "t", 1)
+	producer := newTransactional(t, cluster)
+	transaction, err := producer.Begin(background(t))
+	must(t, err)
+	_, err = producer.Send(background(t), &kprod.Record{Topic: "t"})
+	must(t, err)
+	inVain(t, cluster, apiEndTxn, transaction.Abort)
+	wantCode(t, transaction.Commit(background(t)), kprod.ErrIllegalState)
+	must(t, transaction.Abort(background(t)))
+	must(t, producer.Transact(background(t), nothing))
+}
+
+func nothing(*kprod.Transaction) error { return nil }
+
+// max.block.ms ends a step in the library, which is resumed all the same.
+func TestAStepThatOutlivedMaxBlockIsResumed(t *testing.T) {
+	cluster := newCluster(t, "t", 1)
+	producer := newProducer(t, cluster, kprod.Config{"transactional.id": "a", "max.block.ms": "200"})
+	transact := func() error { return producer.Transact(background(t), nothing) }
+	must(t, eventually(transact)) // so that connecting does not count
+	transaction, err := producer.Begin(background(t))
+	must(t, err)
+	_, err = producer.Send(background(t), &kprod.Record{Topic: "t"})
+	must(t, err)
+	must(t, cluster.Inject(mock.Fault{API: apiEndTxn, Delay: 2 * lateBy}))
+	wantCode(t, transaction.Commit(background(t)), kprod.ErrTimedOut)
+	wantCode(t, transaction.Abort(background(t)), kprod.ErrIllegalState)
+	must(t, eventually(func() error { return transaction.Commit(background(t)) }))
+
+	// The commit of a Transact goes on as well, and whoever begins next waits for it.
+	must(t, cluster.Inject(mock.Fault{API: apiEndTxn, Delay: 2 * lateBy}))
+	wantCode(t, producer.Transact(background(t), func(*kprod.Transaction) error {
+		_, err := producer.Send(background(t), &kprod.Record{Topic: "t"})
+		return err
+	}), kprod.ErrTimedOut)
+	must(t, eventually(transact))
+}
+
+func TestAnOldHandleDoesNotTouchTheNextTransaction(t *testing.T) {
+	cluster := newCluster(t, "t", 1)
+	producer := newTransactional(t, cluster)
+	old, err := producer.Begin(background(t))
+	must(t, err)
+	must(t, old.Abort(background(t)))
+	next, err := producer.Begin(background(t))
+	must(t, err)
+	outcome := make(chan error, 1)
+	must(t, producer.SendAsync(background(t), &kprod.Record{Topic: "t"}, func(_ kprod.Report, err error) { outcome <- err }))
+	must(t, old.Abort(background(t)))
+	wantCode(t, old.Commit(background(t)), kprod.ErrIllegalState)
+	wantCode(t, old.SendOffsets(background(t), someOffsets, kprod.Group{ID: "group"}), kprod.ErrIllegalState)
+	must(t, receive(t, outcome))
+	must(t, next.Commit(background(t)))
+}
+
+var someOffsets = []kprod.Offset{{Topic: "t", Offset: 7, LeaderEpoch: -1}}
+
+func TestOffsetsThatWereGivenUpAreResumedOrAborted(t *testing.T) {
+	cluster := newCluster(t, "t", 1)
+	producer := newTransactional(t, cluster)
+	group := kprod.Group{ID: "group"}
+	transaction, err := producer.Begin(background(t))
+	must(t, err)
+	offsets := slices.Clone(someOffsets)
+	inVain(t, cluster, apiTxnOffsetCommit, func(ctx context.Context) error {
+		return transaction.SendOffsets(ctx, offsets, group)
+	})
+	offsets[0].Offset++
+	wantCode(t, transaction.SendOffsets(background(t), offsets, group), kprod.ErrIllegalState)
+	wantCode(t, transaction.Commit(background(t)), kprod.ErrIllegalState)
+	must(t, transaction.SendOffsets(background(t), someOffsets, group))
+	must(t, transaction.Commit(background(t)))
+
+	transaction, err = producer.Begin(background(t))
+	must(t, err)
+	inVain(t, cluster, apiTxnOffsetCommit, func(ctx context.Context) error {
+		return transaction.SendOffsets(ctx, someOffsets, group)
+	})
+	must(t, transaction.Abort(background(t)))
+
+	inVain(t, cluster, apiTxnOffsetCommit, func(ctx context.Context) error {
+		return producer.Transact(ctx, func(transaction *kprod.Transaction) error {
+			return transaction.SendOffsets(ctx, someOffsets, group)
+		})
+	})
+	must(t, producer.Transact(background(t), nothing))
+}
+
+func TestABeginThatWasGivenUpIsTakenOver(t *testing.T) {
+	cluster := newCluster(t, "t", 1)
+	producer := newTransactional(t, cluster)
+	inVain(t, cluster, apiInitProducerID, func(ctx context.Context) error { return producer.Transact(ctx, nothing) })
+	transaction, err := producer.Begin(background(t))
+	must(t, err)
+	must(t, transaction.Commit(background(t)))
+	must(t, producer.Transact(background(t), nothing))
+}
+
+// Wherever a context ends, the next transaction can be had.
+func TestNoEndOfAContextLeavesATransactionOpen(t *testing.T) {
+	cluster := newCluster(t, "t", 1)
+	for i := range 120 {
+		producer := newProducer(t, cluster, kprod.Config{"transactional.id": fmt.Sprint(i % 4)})
+		if i%2 == 1 {
+			must(t, producer.Transact(background(t), nothing))
+		}
+		ctx, cancel := context.WithTimeout(background(t), time.Duration(i)*40*time.Microsecond)
+		producer.Transact(ctx, func(transaction *kprod.Transaction) error {
+			if err := producer.SendAsync(ctx, &kprod.Record{Topic: "t"}, nil); err != nil {
+				return err
+			}
+			return transaction.SendOffsets(ctx, someOffsets, kprod.Group{ID: "group"})
+		})
+		cancel()
+		if err := producer.Transact(background(t), nothing); err != nil {
+			t.Fatalf("after %d: %v", i, err)
+		}
+		must(t, producer.Close(background(t)))
 	}
 }
