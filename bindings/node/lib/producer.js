@@ -149,7 +149,10 @@ class Producer {
     const handle = this.#driver.topic(topic);
     const signal = signalOf(given);
     batch._alive();
-    if (signal?.aborted) throw refused(c.PURGED_QUEUED);
+    if (signal?.aborted) {
+      batch.free();
+      throw refused(c.PURGED_QUEUED);
+    }
     let revoke;
     const revoked = new Promise((_, reject) => { revoke = () => reject(refused(c.PURGED_QUEUED)); });
     const stop = () => {

@@ -99,9 +99,10 @@ test('a signal before a batch is accepted means never sent', withCluster(
       batch.append({ value });
       return batch;
     };
-    const kept = filled('kept');
-    await assert.rejects(producer.sendBatch(kept, 't', 0, { signal: AbortSignal.abort() }), { name: 'AbortError' });
-    await producer.sendBatch(kept, 't', 0);
+    const early = filled('early');
+    await assert.rejects(producer.sendBatch(early, 't', 0, { signal: AbortSignal.abort() }), { name: 'AbortError' });
+    assert.strictEqual(early.freed, true);
+    await producer.sendBatch(filled('kept'), 't', 0);
 
     // One waits in the library to know of its topic, another for records that wait for room.
     cluster.setBroker(CRASHED);

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from typing import Callable, Optional
 
 from ._driver import Driver
@@ -66,9 +67,15 @@ class Admission:
         if lookup is None:
             lookup = self._driver.operation(self._driver.library.kprod_partitions_for_async, handle)
             self._lookups[topic] = lookup
-            lookup.add_done_callback(lambda _: self._lookups.pop(topic, None))
+            lookup.add_done_callback(functools.partial(self._looked_up, topic))
         known = (handle, await asyncio.shield(lookup))
         self._known[topic] = known
         if self._reason is None:
             self.open[topic] = handle
         return known
+
+    def _looked_up(self, topic: str, lookup: asyncio.Future[int]) -> None:
+        self._lookups.pop(topic, None)
+        # All that wanted to know may have given up: then nobody else looks at the exception.
+        if not lookup.cancelled():
+            lookup.exception()

@@ -81,6 +81,17 @@ class Lifecycle(ClusterTestCase):
         with self.assertRaises(ProducerClosed):
             future.result()
 
+    async def test_a_topic_that_nobody_waits_for_any_more_fails_in_silence(self) -> None:
+        told: list[dict[str, Any]] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+        producer = await self.producer()
+        self.cluster.inject(SWALLOW, api=METADATA, times=-1)
+        with self.assertRaises(asyncio.TimeoutError):
+            await asyncio.wait_for(producer.send("topic", b"x"), 0.05)
+        await soon(producer.stop())
+        gc.collect()
+        self.assertEqual(told, [])
+
     async def test_a_producer_that_was_forgotten_is_told_of(self) -> None:
         told: list[dict[str, Any]] = []
         asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))

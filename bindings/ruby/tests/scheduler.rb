@@ -4,12 +4,13 @@
 class Scheduler
   def initialize
     @ready = Thread::Queue.new
-    @timers = {}
-    @blocked = 0
+    @timers = {}.compare_by_identity
+    # Nobody else holds a fiber that waits: the lists of Mutex and ConditionVariable do not keep it from being collected.
+    @blocked = {}.compare_by_identity
   end
 
   def run
-    until @blocked.zero? && @timers.empty? && @ready.empty?
+    until @blocked.empty? && @timers.empty? && @ready.empty?
       fibers = [next_fiber]
       fibers << @ready.pop until @ready.empty?
       fibers.compact.each { |fiber| fiber.resume if fiber.alive? }
@@ -20,17 +21,14 @@ class Scheduler
   def block(_blocker, timeout = nil)
     return kernel_sleep(timeout) if timeout
 
-    @blocked += 1
+    @blocked[Fiber.current] = true
     Fiber.yield
-    @blocked -= 1
+    @blocked.delete(Fiber.current)
     true
   end
 
-  # From any thread.
-  def unblock(_blocker, fiber)
-    @timers.delete(fiber)
-    @ready << fiber
-  end
+  # From any thread: all but the queue belongs to the scheduler's.
+  def unblock(_blocker, fiber) = @ready << fiber
 
   def kernel_sleep(duration = nil)
     return block(:sleep) if duration.nil?
@@ -51,7 +49,7 @@ class Scheduler
 
   def next_fiber
     fiber, at = @timers.min_by(&:last)
-    return @ready.pop if fiber.nil? && !@blocked.zero?
+    return @ready.pop if fiber.nil? && !@blocked.empty?
     return nil if fiber.nil? || !@ready.empty?
     return fiber if at <= now
 

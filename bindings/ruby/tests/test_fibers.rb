@@ -61,6 +61,33 @@ class TestFibers < Test::Unit::TestCase
     $stderr = kept
   end
 
+  # Holds no fiber that waits.
+  class Forgetful < Scheduler
+    def block(*)
+      Fiber.yield
+      true
+    end
+  end
+
+  def test_fibers_that_wait_are_not_collected
+    fibers = ObjectSpace::WeakMap.new
+    Kprod::Producer.open(MOCK.merge('linger.ms' => 60_000)) do |producer|
+      thread = Thread.new do
+        Fiber.set_scheduler(Forgetful.new)
+        20.times do |i|
+          Fiber.schedule do
+            fibers[Fiber.current] = true
+            producer.send('t', i.to_s, partition: 0).value
+          end
+        end
+        GC.start
+        Thread.current[:left] = fibers.size
+      end
+      assert thread.join(60), 'the thread did not end'
+      assert_equal 20, thread[:left]
+    end
+  end
+
   def test_other_fibers_run_while_one_waits_for_room
     sent = []
     turns = 0

@@ -35,6 +35,9 @@ module Kprod
       @owed = {}
       @last_tag = 0
       @waiting = {}.compare_by_identity
+      # Those that wait, so that they are not collected: a condition's list does not hold them, and a Fiber scheduler
+      # need not.
+      @fibers = {}.compare_by_identity
       # Futures and errors of what was refused, for the producer's thread.
       @refused = []
       # Of the producer's thread: futures whose callbacks are to run, and futures with outcomes that are to be known
@@ -118,7 +121,7 @@ module Kprod
           break if left && left <= 0
 
           check_wait
-          (@waiting[future] ||= ConditionVariable.new).wait(@mutex, left)
+          wait_for(@waiting[future] ||= ConditionVariable.new, left)
         end
       end
       future.done?
@@ -287,13 +290,20 @@ module Kprod
       @room.broadcast
     end
 
+    def wait_for(condition, limit = nil)
+      @fibers[Fiber.current] = true
+      condition.wait(@mutex, limit)
+    ensure
+      @fibers.delete(Fiber.current)
+    end
+
     def await_room(wait)
       limit = now + @max_block
       while @full && !@ended
         left = limit - now
         raise Error.of(@full) unless wait && left.positive?
 
-        @room.wait(@mutex, left)
+        wait_for(@room, left)
       end
       raise Error.of(CLOSED) if @ended
     end
@@ -302,7 +312,7 @@ module Kprod
     def await_gone
       pass
       until @pack.empty? || @ended
-        @room.wait(@mutex)
+        wait_for(@room)
         pass
       end
     end
