@@ -54,23 +54,34 @@ struct group_metadata : kprod_group_metadata_t {
 // A transaction of a producer, from producer::begin_transaction: what the producer sends meanwhile belongs to it. It is
 // aborted when its scope ends, unless it was committed. It must not outlive the producer.
 //
-// A step that gave KPROD_ERR_TIMED_OUT is unfinished: only the same step is allowed then, and waits for its end.
+// A step that gave KPROD_ERR_TIMED_OUT is unfinished: only the same step is allowed then, and waits for its end. Where
+// that is a commit when the scope ends, the scope waits for its result, and aborts only what was not committed.
 class [[nodiscard]] transaction {
 public:
-    transaction(transaction &&other) noexcept : producer_(std::exchange(other.producer_, nullptr)) {}
+    transaction(transaction &&other) noexcept
+        : producer_(std::exchange(other.producer_, nullptr)), committing_(std::exchange(other.committing_, false))
+    {
+    }
     transaction &operator=(transaction &&other) noexcept
     {
         if (this != &other) {
             end_scope();
             producer_ = std::exchange(other.producer_, nullptr);
+            committing_ = std::exchange(other.committing_, false);
         }
         return *this;
     }
-    // Aborts, which may take up to max.block.ms.
+    // Waits for an unfinished commit, then aborts what is still open: each may take up to max.block.ms. A commit that is
+    // unfinished even then has to be called with kprod_commit_transaction before the producer begins another transaction.
     ~transaction() { end_scope(); }
 
     // Waits for the outcomes of all records, then commits. An error that is abortable: abort.
-    result<void> commit(timeout limit = {}) { return end(::kprod_commit_transaction, limit); }
+    result<void> commit(timeout limit = {})
+    {
+        auto done = end(::kprod_commit_transaction, limit);
+        committing_ = !done && done.error().code() == KPROD_ERR_TIMED_OUT && !done.error().is_abortable();
+        return done;
+    }
     result<void> abort(timeout limit = {}) { return end(::kprod_abort_transaction, limit); }
     // Makes consumed offsets part of the transaction.
     result<void> send_offsets(const group_offset *offsets, std::size_t count, const group_metadata &group,
@@ -102,12 +113,17 @@ private:
     }
     void end_scope() noexcept
     {
-        if (producer_ != nullptr)
+        if (producer_ == nullptr)
+            return;
+        // Nothing else is allowed before its result was fetched; one that was committed must not be aborted.
+        if (!committing_ || ::kprod_commit_transaction(producer_, KPROD_TIMEOUT_CONFIGURED, nullptr) != KPROD_ERR_OK)
             ::kprod_abort_transaction(producer_, KPROD_TIMEOUT_CONFIGURED, nullptr);
         producer_ = nullptr;
+        committing_ = false;
     }
 
     kprod_producer_t *producer_;
+    bool committing_ = false; // a commit has timed out
 };
 
 } // namespace kprod

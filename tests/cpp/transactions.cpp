@@ -62,9 +62,31 @@ static void a_failed_record_fails_the_commit()
     transaction.abort(patience).value();
 }
 
+static void a_scope_waits_for_its_unfinished_commit()
+{
+    const mock_cluster cluster("t");
+    auto producer = transactional(cluster);
+    {
+        auto transaction = producer.begin_transaction(patience).value();
+        producer.send_wait(kprod::record("t").value("v")).value();
+        kprod_mock_fault_t fault;
+        kprod_mock_fault_init(&fault);
+        fault.api = 26; // EndTxn
+        fault.kind = 0; // only late
+        fault.delay_ms = 200;
+        CHECK(kprod_mock_inject(cluster.c(), &fault) == 0);
+        CHECK_ERROR(KPROD_ERR_TIMED_OUT, transaction.commit(std::chrono::milliseconds(1)));
+        auto moved = std::move(transaction);
+        CHECK(moved.is_open());
+    }
+    auto next = producer.begin_transaction(patience).value();
+    next.abort(patience).value();
+}
+
 int main()
 {
     a_transaction_is_committed();
     a_scope_that_ends_early_aborts();
     a_failed_record_fails_the_commit();
+    a_scope_waits_for_its_unfinished_commit();
 }
