@@ -316,6 +316,9 @@ class KprodProducer:
         # Behind what the library has not got yet.
         await self._outgoing.empty()
         self._admission.check()
+        if batch._driver is not self._driver:
+            # Its topics and transactions are others.
+            raise ValueError("the batch was made by another producer")
         return await batch._send(known[0], partition)
 
     async def begin_transaction(self) -> None:

@@ -41,6 +41,15 @@ class Batches(ClusterTestCase):
         lines = await asyncio.to_thread(self.cluster.consume, "topic", "%K:%k %S %h")
         self.assertEqual(lines, ["3:key 5 a=1,b=NULL", "-1: 100 "])
 
+    async def test_a_batch_of_another_producer_is_refused(self) -> None:
+        producer, other = await self.producer(), await self.producer()
+        batch = producer.create_batch()
+        batch.append(timestamp=None, key=None, value=b"value")
+        with self.assertRaises(ValueError):
+            await soon(other.send_batch(batch, "topic", partition=0))
+        metadata = await soon(await soon(producer.send_batch(batch, "topic", partition=0)))
+        self.assertEqual(metadata.offset, 0)
+
     async def test_a_full_batch_closes_itself(self) -> None:
         producer = await self.producer(max_batch_size=1000)
         batch = producer.create_batch()
