@@ -61,6 +61,14 @@ pub(super) enum Next {
     },
 }
 
+/// What a broker is asked for its versions and the cluster's features, with who asks (KIP-511).
+pub fn version_question(settings: &ConnectionSettings) -> ApiVersionsRequest {
+    ApiVersionsRequest {
+        client_software_name: settings.software_name.clone(),
+        client_software_version: settings.software_version.clone(),
+    }
+}
+
 impl<'a> Handshake<'a> {
     /// The first on a connection.
     pub(super) fn start(
@@ -121,10 +129,7 @@ impl<'a> Handshake<'a> {
     }
 
     fn ask_versions(&mut self, version: i16) -> Result<HandshakeRequest, CloseKind> {
-        let request = ApiVersionsRequest {
-            client_software_name: self.settings.software_name.clone(),
-            client_software_version: self.settings.software_version.clone(),
-        };
+        let request = version_question(self.settings);
         self.state = State::ApiVersions { version };
         encoded(&request, version)
     }

@@ -36,6 +36,7 @@ pub use self::backoff::Backoff;
 pub use self::close::{CloseKind, CloseReason, SetupStep};
 pub use self::connection::ConnectionHandle;
 pub use self::event::{ConnectionEvent, ConnectionId, OutgoingRequest, RequestId, WriteState};
+pub use self::handshake::version_question;
 pub use self::progress::Progress;
 pub use self::socket::Socket;
 pub use self::transport::{BoxFuture, SocketOptions, Stream, TokioTransport, Transport};

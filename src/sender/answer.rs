@@ -78,8 +78,7 @@ impl Engine {
         let Some(Outstanding::Produce(mut request)) = self.take_request(id) else {
             return Ok(());
         };
-        self.note_success(request.broker, Subject::Work);
-        self.throttle(request.broker, view.throttle_time_ms, now);
+        self.note_answer(request.broker, Subject::Work, view.throttle_time_ms, now);
         for endpoint in view.node_endpoints() {
             self.learn_broker(endpoint.node_id, endpoint.host, endpoint.port);
         }
@@ -352,14 +351,26 @@ impl Engine {
         }
     }
 
-    pub(super) fn note_success(&mut self, broker: i32, subject: Subject) {
+    /// A broker has answered, and says for how long it wants nothing more.
+    pub(super) fn note_answer(
+        &mut self,
+        broker: i32,
+        subject: Subject,
+        throttle_ms: i32,
+        now: Instant,
+    ) {
+        self.note_success(broker, subject);
+        self.throttle(broker, throttle_ms, now);
+    }
+
+    fn note_success(&mut self, broker: i32, subject: Subject) {
         if let Some(broker) = self.brokers.get_mut(&broker) {
             broker.note_success(subject);
         }
     }
 
     /// Nothing is written to the broker for as long as it asks (KIP-219).
-    pub(super) fn throttle(&mut self, broker: i32, millis: i32, now: Instant) {
+    fn throttle(&mut self, broker: i32, millis: i32, now: Instant) {
         let Ok(millis) = u64::try_from(millis) else {
             return;
         };

@@ -7,8 +7,8 @@ use super::Engine;
 use super::broker::{Link, Subject};
 use super::drain::{Outstanding, Question};
 use crate::error::ErrorCode;
-use crate::network::{OutgoingRequest, RequestId};
-use crate::protocol::api_versions::{ApiVersionsRequest, ApiVersionsResponse};
+use crate::network::{OutgoingRequest, RequestId, version_question};
+use crate::protocol::api_versions::ApiVersionsResponse;
 use crate::protocol::{ApiKey, Message, ProtocolError, VersionSet};
 
 /// Answers of older versions name no features.
@@ -60,11 +60,7 @@ impl Engine {
         let version = offered
             .and_then(|offered| offered.pick(ApiKey::ApiVersions, i16::MAX))
             .filter(|version| *version >= FIRST_WITH_FEATURES);
-        let connection = &self.config.connection;
-        let request = ApiVersionsRequest {
-            client_software_name: connection.software_name.clone(),
-            client_software_version: connection.software_version.clone(),
-        };
+        let request = version_question(&self.config.connection);
         if let Some(version) = version
             && let Ok(body) = request.encode(version)
         {
@@ -85,8 +81,8 @@ impl Engine {
         let Some(Outstanding::Features(question)) = self.take_request(id) else {
             return Ok(());
         };
-        self.note_success(question.broker, Subject::Metadata);
-        self.throttle(question.broker, response.throttle_time_ms, now);
+        let throttle_ms = response.throttle_time_ms;
+        self.note_answer(question.broker, Subject::Metadata, throttle_ms, now);
         if ErrorCode::of_broker(response.error_code) == ErrorCode::OK {
             self.learn_features(&VersionSet::new(&response));
         }

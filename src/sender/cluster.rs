@@ -200,9 +200,8 @@ impl Engine {
         let Some(Outstanding::Metadata(question)) = self.take_request(id) else {
             return Ok(());
         };
-        let broker = question.broker;
-        self.note_success(broker, Subject::Metadata);
-        self.throttle(broker, response.throttle_time_ms, now);
+        let throttle_ms = response.throttle_time_ms;
+        self.note_answer(question.broker, Subject::Metadata, throttle_ms, now);
         if ErrorCode::of_broker(response.error_code) == ErrorCode::REBOOTSTRAP_REQUIRED {
             self.rebootstrap(now);
             return Ok(());

@@ -73,8 +73,7 @@ impl Engine {
         };
         self.transactor.answered(id);
         let broker = request.broker();
-        self.note_success(broker, Subject::Work);
-        self.throttle(broker, answer.throttle_ms, now);
+        self.note_answer(broker, Subject::Work, answer.throttle_ms, now);
         self.on_answer(step, broker, answer, now);
         Ok(())
     }
@@ -118,8 +117,7 @@ impl Engine {
         else {
             return;
         };
-        self.note_success(request.broker(), Subject::Work);
-        self.throttle(request.broker(), answer.throttle_ms, now);
+        self.note_answer(request.broker(), Subject::Work, answer.throttle_ms, now);
         let (ErrorCode::OK, Said::Coordinator { node, host, port }) = (answer.code, answer.said)
         else {
             return;

@@ -133,13 +133,9 @@ impl Shared {
 }
 
 impl Engine {
-    /// Notes the step that is tried in vain, if that is another than before.
-    pub(super) fn note_refused(&mut self) {
-        let refused = self.transactor.refused();
-        if self.refused != refused {
-            self.refused = refused;
-            *self.shared.hindrance.refused.lock() = refused;
-        }
+    /// Notes the step that is tried in vain, if one is.
+    pub(super) fn note_refused(&self) {
+        *self.shared.hindrance.refused.lock() = self.transactor.refused();
     }
 
     /// Why nothing is written to a broker for now, if it asked for that.

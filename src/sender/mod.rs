@@ -48,7 +48,7 @@ use crate::error::{Error, ErrorCode};
 use crate::metadata::Metadata;
 use crate::network::{Backoff, ConnectionEvent, ConnectionId, Network, RequestId};
 use crate::sys::Rng;
-use crate::transaction::{Refused, Transactor};
+use crate::transaction::Transactor;
 
 use answer::Refusal;
 use broker::Broker;
@@ -106,8 +106,6 @@ pub struct Engine {
     has_append_time: Vec<Option<bool>>,
     /// What ends the producer, to be acted on at the end of the turn.
     pending_fatal: Option<Error>,
-    /// What of the transactor's troubles everybody has been told.
-    refused: Option<Refused>,
     each_turn: Option<EachTurn>,
     ended: bool,
 }
@@ -156,7 +154,6 @@ impl Engine {
             first_sequence: 0,
             has_append_time: Vec::new(),
             pending_fatal: None,
-            refused: None,
             each_turn: None,
             ended: false,
         };
