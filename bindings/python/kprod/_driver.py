@@ -75,7 +75,7 @@ class Driver:
 
     def topic(self, name: str) -> int:
         """The topic's handle."""
-        self._check_alive()
+        self.check_alive()
         encoded = name.encode()
         handle = c_uint32()
         self.check(self.library.kprod_topic(self.handle, encoded, len(encoded), byref(handle)))
@@ -83,7 +83,7 @@ class Driver:
         return handle.value
 
     def create_batch(self) -> c_void_p:
-        self._check_alive()
+        self.check_alive()
         batch, error = c_void_p(), c_void_p()
         code = self.library.kprod_create_batch(self.handle, byref(batch), byref(error))
         if code != _library.OK:
@@ -93,7 +93,7 @@ class Driver:
     def operation(self, call: Callable[..., int], *arguments: Any) -> asyncio.Future[int]:
         """Makes an _async call, to which the handle and these arguments and a tag are given. The future gets the
         entry's count."""
-        self._check_alive()
+        self.check_alive()
         tag, future = self.expect()
         code = call(self.handle, *arguments, tag)
         if code != _library.OK:
@@ -109,13 +109,15 @@ class Driver:
         self.futures[tag] = future
         return tag, future
 
-    def fatal_error(self) -> Exception:
-        """What ended the library's producer for good."""
+    def refusal(self, code: int) -> Exception:
+        """Why a call was refused with this code. What ended the library's producer for good says more than the code."""
+        if code != _library.FATAL:
+            return exception(code)
         error = c_void_p()
         code = self.library.kprod_fatal_error(self.handle, byref(error))
         return from_failure(_library.take_error(error, code or _library.FATAL))
 
-    def _check_alive(self) -> None:
+    def check_alive(self) -> None:
         if not self.handle:
             raise ProducerClosed("the producer is stopped")
 

@@ -138,7 +138,7 @@ _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "kprod_batch_close": (c_int32, [_POINTER]),
     "kprod_batch_size": (c_int64, [_POINTER]),
     "kprod_batch_record_count": (c_int64, [_POINTER]),
-    "kprod_send_batch_async": (c_int32, [_POINTER, _POINTER, c_uint32, c_int32, c_uint64, c_uint64]),
+    "kprod_try_send_batch": (c_int32, [_POINTER, _POINTER, c_uint32, c_int32, c_uint64]),
     "kprod_batch_free": (None, [_POINTER]),
     "kprod_begin_transaction_async": (c_int32, [_POINTER, c_uint64]),
     "kprod_commit_transaction_async": (c_int32, [_POINTER, c_uint64]),

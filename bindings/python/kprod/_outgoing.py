@@ -15,7 +15,7 @@ from typing import Any, Optional
 
 from . import _library
 from ._driver import Driver, fail
-from ._failures import exception
+from ._lines import Lines
 from ._packed import Extra, Pack
 from .errors import KafkaTimeoutError
 
@@ -53,6 +53,7 @@ class Outgoing:
         self._asked: Optional[Slot] = None
         self._emptied: list[asyncio.Future[None]] = []
         self._pack = Pack(TURN)
+        self.batches = Lines(driver)
         driver.on_writable = self._writable
         driver.on_polled = self._polled
 
@@ -116,6 +117,7 @@ class Outgoing:
         waiting, self._waiting = self._waiting, deque()
         for _, future in waiting:
             fail(future, error)
+        self.batches.dismiss(error)
 
     def _turn(self) -> None:
         self.scheduled = False
@@ -159,10 +161,13 @@ class Outgoing:
     def _writable(self) -> None:
         self._full = self._full_of_reports = False
         self._turn()
+        self.batches.call()
 
     def _polled(self) -> None:
         if self._full_of_reports:
             self._writable()
+        elif self.batches.full_of_reports:
+            self.batches.call()
 
     def hand_over(self) -> None:
         """Gives the library what is pending, as far as it has room."""
@@ -201,10 +206,8 @@ class Outgoing:
                 self.slots.clear()
                 self._room = 0
             return
-        if code == _library.FATAL:
-            self._refuse(accepted, driver.fatal_error(), _library.FLAG_FATAL)
-        else:
-            self._refuse(accepted, exception(code), _library.FLAG_ABORTABLE)
+        flags = _library.FLAG_FATAL if code == _library.FATAL else _library.FLAG_ABORTABLE
+        self._refuse(accepted, driver.refusal(code), flags)
 
     def _write(self, tag: int) -> tuple[bytes, int]:
         """Describes the records, or as many of the first as can be: one that cannot must not hold up the others. Raises

@@ -12,8 +12,9 @@ from . import _library
 from ._driver import Driver
 from ._failures import exception
 from ._library import BatchAppend, Header, Record
+from ._lines import Lines
 from ._packed import as_bytes, as_header, as_timestamp
-from .errors import IllegalOperation, KafkaError
+from .errors import IllegalOperation
 from .structs import RecordMetadata
 
 
@@ -30,10 +31,6 @@ class BatchRecord(NamedTuple):
     def crc(self) -> None:
         """Of records there is none since Kafka 0.11."""
         return None
-
-
-_Content = tuple[int, Optional[bytes], Optional[bytes], list[tuple[bytes, Optional[bytes]]]]
-"""A record's timestamp, key, value and headers."""
 
 
 class BatchBuilder:
@@ -53,8 +50,8 @@ class BatchBuilder:
         self._record = Record()
         self._library.kprod_record_init(byref(self._record))
         self._closed = False
-        # What it holds, to be filled in again; None while it is being sent and afterwards.
-        self._content: Optional[list[_Content]] = []
+        # While it waits to be accepted, and once it is.
+        self._is_with_library = False
 
     def __del__(self) -> None:
         handle = getattr(self, "_handle", None)
@@ -87,30 +84,25 @@ class BatchBuilder:
             key = self._key_serializer(key)
         if self._value_serializer is not None:
             value = self._value_serializer(value)
-        if self._content is None:
+        if self._is_with_library:
             raise _is_being_sent()
-        record = (timestamp, as_bytes(key, "key"), as_bytes(value, "value"), list(map(as_header, headers or ())))
+        key_bytes, value_bytes = as_bytes(key, "key"), as_bytes(value, "value")
+        described = list(map(as_header, headers or ()))
+        record, array = self._record, (Header * len(described))()
+        record.timestamp_ms = timestamp
+        record.key, record.key_len = _part(key_bytes)
+        record.value, record.value_len = _part(value_bytes)
+        record.headers, record.header_count = cast(array, c_void_p), len(described)
+        for place, (name, of_header) in zip(array, described):
+            place.key, place.key_len = _part(name)
+            place.value, place.value_len = _part(of_header)
         appended = BatchAppend()
-        code = self._fill(record, appended)
+        code = self._library.kprod_batch_append(self._handle, byref(record), byref(appended))
         if code == _library.BATCH_FULL:
             self._closed = True
             return None
-        if code != _library.OK:
-            raise exception(code)
-        self._content.append(record)
+        self._driver.check(code)
         return BatchRecord(appended.offset, appended.size, appended.timestamp_ms)
-
-    def _fill(self, content: _Content, appended: BatchAppend) -> int:
-        timestamp, key, value, headers = content
-        record, array = self._record, (Header * len(headers))()
-        record.timestamp_ms = timestamp
-        record.key, record.key_len = _part(key)
-        record.value, record.value_len = _part(value)
-        record.headers, record.header_count = cast(array, c_void_p), len(headers)
-        for place, (name, of_header) in zip(array, headers):
-            place.key, place.key_len = _part(name)
-            place.value, place.value_len = _part(of_header)
-        return int(self._library.kprod_batch_append(self._handle, byref(record), byref(appended)))
 
     def close(self) -> None:
         """Ends the adding. A batch that is sent while it is open may be added to by ``send()``."""
@@ -134,53 +126,28 @@ class BatchBuilder:
             raise exception(number)
         return int(number)
 
-    async def _send(self, topic: int, partition: int) -> asyncio.Future[RecordMetadata]:
+    async def _send(self, lines: Lines, topic: int, partition: int) -> asyncio.Future[RecordMetadata]:
         """Waits until the batch is accepted. When it raises, also for being cancelled, it will not be sent."""
-        if self._content is None:
+        if self._is_with_library:
             raise _is_being_sent()
-        content, self._content = self._content, None
-        tag, outcome = self._driver.expect()
+        self._is_with_library = True
+        driver = self._driver
+
+        def attempt() -> int:
+            driver.check_alive()
+            send = self._library.kprod_try_send_batch
+            return int(send(driver.handle, self._handle, topic, partition, driver.next_tag))
+
         try:
-            send = self._library.kprod_send_batch_async
-            await self._accepted(self._driver.operation(send, self._handle, topic, partition, tag), content)
+            code = await lines.take((topic, partition), attempt)
+            if code != _library.OK:
+                raise driver.refusal(code)
         except BaseException:
-            self._driver.futures.pop(tag, None)
-            self._content = content
-            if outcome.done():
-                # The caller never gets it, and asyncio would say that nobody has looked at it.
-                outcome.exception()
+            self._is_with_library = False
             raise
         self._closed = True
+        _, outcome = driver.expect()
         return outcome
-
-    async def _accepted(self, accepted: asyncio.Future[int], content: list[_Content]) -> None:
-        cancelled: Optional[asyncio.CancelledError] = None
-        while not accepted.done():
-            try:
-                await asyncio.wait([accepted])
-            except asyncio.CancelledError as error:
-                if cancelled is None:
-                    self._replace(content)
-                cancelled = error
-        if cancelled is not None and accepted.exception() is not None:
-            raise cancelled
-        accepted.result()
-
-    def _replace(self, content: list[_Content]) -> None:
-        """The library takes back a batch that is not accepted yet only by freeing it, and its answer tells whether that
-        was in time. Another with the same content takes its place."""
-        handle, self._handle = self._handle, c_void_p()
-        self._library.kprod_batch_free(handle)
-        try:
-            self._handle = self._driver.create_batch()
-            for record in content:
-                self._driver.check(self._fill(record, BatchAppend()))
-            if self._closed:
-                self._driver.check(self._library.kprod_batch_close(self._handle))
-        except KafkaError:
-            # A producer that has ended makes none, and says so to whoever sends it. Half a batch is none.
-            self._library.kprod_batch_free(self._handle)
-            self._handle = c_void_p()
 
 
 def _is_being_sent() -> Exception:

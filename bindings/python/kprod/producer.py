@@ -319,7 +319,7 @@ class KprodProducer:
         if batch._driver is not self._driver:
             # Its topics and transactions are others.
             raise ValueError("the batch was made by another producer")
-        return await batch._send(known[0], partition)
+        return await batch._send(self._outgoing.batches, known[0], partition)
 
     async def begin_transaction(self) -> None:
         """Begins a transaction: what is sent until its end becomes visible all at once, or never."""
