@@ -153,7 +153,10 @@ def as_timestamp(number: Any, what: str) -> int:
 
 
 def as_header(header: Any) -> tuple[bytes, Optional[bytes]]:
-    key, value = header
+    try:
+        key, value = header
+    except (TypeError, ValueError):
+        raise TypeError(f"headers have to be pairs of a str and bytes or None, not {header!r}") from None
     if not isinstance(key, str):
         raise TypeError(f"a key in headers has to be a str, not {key!r}")
     return key.encode(), as_bytes(value, "header")

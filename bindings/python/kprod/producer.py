@@ -311,6 +311,8 @@ class KprodProducer:
         When it raises, also for being cancelled or timed out, the batch was not taken and will not be sent. It may be
         sent again.
         """
+        if not isinstance(batch, BatchBuilder):
+            raise TypeError(f"batch has to be one of create_batch(), not {batch!r}")
         known = await self._admission.admit(topic)
         partition = await self._partition(topic, known, partition, None)
         # Behind what the library has not got yet.

@@ -70,6 +70,8 @@ class Arguments(ClusterTestCase):
             ({"topic": b"topic"}, "topic"),
             ({"topic": "topic", "headers": [(b"key", b"value")]}, "headers"),
             ({"topic": "topic", "headers": [("key", "value")]}, "header"),
+            ({"topic": "topic", "headers": {"k": b"value"}}, "headers"),
+            ({"topic": "topic", "headers": [5]}, "headers"),
         ):
             with self.subTest(arguments=arguments):
                 message = await self.among_others(producer, lambda: producer.send(value=b"x", **arguments), TypeError)

@@ -51,6 +51,11 @@ class Batches(ClusterTestCase):
         metadata = await soon(await soon(producer.send_batch(batch, "topic", partition=0)))
         self.assertEqual(metadata.offset, 0)
 
+    async def test_what_is_no_batch_is_refused(self) -> None:
+        producer = await self.producer()
+        with self.assertRaisesRegex(TypeError, "batch has to be .*, not b'batch'"):
+            await producer.send_batch(b"batch", "topic", partition=0)  # type: ignore[arg-type]
+
     async def test_a_full_batch_closes_itself(self) -> None:
         producer = await self.producer(max_batch_size=1000)
         batch = producer.create_batch()
