@@ -350,6 +350,7 @@ impl Engine {
             let track = &mut self.tracks[partition.id];
             track.leader_epoch = -1;
             track.is_gone = partition.index >= count;
+            track.begin_incarnation();
             track.lineage.forget_log();
             if !transactional {
                 track.lineage.end();

@@ -147,7 +147,7 @@ impl Engine {
         } else {
             self.tracks[id].lineage.end();
         }
-        batch.set_stamp(None);
+        batch.give_up_place();
         self.retry(id, batch, refusal, now);
     }
 

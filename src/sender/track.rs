@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use crate::accumulator::{Batch, Partition, Topic, Trace};
+use crate::accumulator::{Batch, Destination, Partition, Topic, Trace};
 use crate::completion::Outcome;
 use crate::network::{Backoff, RequestId};
 use crate::transaction::Lineage;
@@ -38,6 +38,8 @@ pub struct Track {
     pub expiry_armed: bool,
     /// A newer leader is known while the old one owes an answer: since when.
     pub superseded_since: Option<Instant>,
+    /// How often the topic was made anew.
+    pub incarnation: u32,
     /// The topic was made anew without this partition.
     pub is_gone: bool,
     /// The sequence of an idempotent producer.
@@ -66,6 +68,7 @@ impl Track {
             listed_on: None,
             expiry_armed: false,
             superseded_since: None,
+            incarnation: 0,
             is_gone: false,
             lineage: Lineage::new(first_sequence),
             joined: 0,
@@ -75,13 +78,22 @@ impl Track {
     /// None of those that are to be tried again is in the log: they get places anew.
     pub fn give_up_places(&mut self) {
         for batch in &mut self.retry {
-            batch.set_stamp(None);
-            batch.attempts.trace = Trace::None;
+            batch.give_up_place();
+        }
+    }
+
+    /// The topic was made anew under another id: what was sent to the old one by its id is not in its log.
+    pub fn begin_incarnation(&mut self) {
+        self.incarnation += 1;
+        let incarnation = self.incarnation;
+        for batch in &mut self.retry {
+            forget_other_log(batch, incarnation);
         }
     }
 
     /// Puts batches back before all others, keeping the order in which they were accepted.
-    pub fn put_back(&mut self, batch: Box<Batch>) {
+    pub fn put_back(&mut self, mut batch: Box<Batch>) {
+        forget_other_log(&mut batch, self.incarnation);
         let at = self
             .retry
             .partition_point(|other| other.place() < batch.place());
@@ -171,5 +183,14 @@ impl Track {
             self.superseded_since = None;
         }
         Some(flight.batch)
+    }
+}
+
+/// A transaction's sequences go on where they are: what it has in the old topic's log is aborted or committed with it.
+fn forget_other_log(batch: &mut Batch, incarnation: u32) {
+    let is_other =
+        matches!(batch.attempts.destination, Destination::One(one) if one != incarnation);
+    if is_other && batch.stamp().is_some_and(|stamp| !stamp.transactional) {
+        batch.give_up_place();
     }
 }

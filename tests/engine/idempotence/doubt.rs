@@ -7,7 +7,7 @@ use kprod::completion::{Persistence, ReportKind, TimestampType};
 use kprod::error::ErrorCode;
 use kprod::mock::{BrokerState, Fault, FaultKind, TopicConfig, When};
 use kprod::producer::{Callbacks, Environment, Producer, Purge, Record, Timeout};
-use kprod::protocol::ApiKey;
+use kprod::protocol::{ApiKey, VersionRange};
 use kprod::record::TimestampType as TopicTime;
 
 use crate::support::{Bed, LONG, cluster, config, log, ok, record, reports, until};
@@ -418,6 +418,42 @@ fn in_a_topic_made_anew_sequences_begin_anew() {
     deliver(&bed, 5..10);
     assert_eq!(bed.log("t"), (5..10).collect::<Vec<_>>());
     assert_eq!(bed.producer.metrics().data_losses, 0);
+}
+
+/// What is in doubt in the topic that is gone is not in the new one, if its requests told one from the other.
+#[test]
+fn what_was_in_doubt_in_a_topic_that_is_gone_begins_in_the_new_one() {
+    for by_id in [true, false] {
+        let settings = [("retry.backoff.ms", "1"), ("reconnect.backoff.ms", "1")];
+        let bed = bed(1, &settings);
+        if !by_id {
+            let by_name = VersionRange { min: 3, max: 12 };
+            bed.mock()
+                .with(|cluster| cluster.set_api_versions(1, ApiKey::Produce, Some(by_name)));
+            bed.mock().disconnect(1);
+        }
+        deliver(&bed, 0..5);
+        bed.mock().inject(
+            Fault::on(ApiKey::Produce)
+                .kind(FaultKind::Swallow(When::AfterWork))
+                .forever(),
+        );
+        (5..8).for_each(|tag| bed.send("t", tag));
+        until("three are in doubt", || {
+            bed.mock().with(|cluster| cluster.end_offset("t", 0)) == 8
+        });
+        bed.mock().with(|cluster| {
+            cluster.delete_topic("t");
+            cluster.create_topic("t", &TopicConfig::new(2));
+            cluster.clear_faults();
+        });
+        bed.mock().disconnect(1);
+        bed.reports(3).iter().for_each(ok);
+        deliver(&bed, 8..10);
+        assert_eq!(bed.log("t"), (5..10).collect::<Vec<_>>());
+        let first = sequences(bed.mock(), 0)[0];
+        assert_eq!(first, if by_id { 0 } else { 5 });
+    }
 }
 
 /// T14.
