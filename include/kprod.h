@@ -2652,7 +2652,7 @@ int32_t kprod_begin_transaction_async(struct kprod_producer_t *producer,
 
 /**
  * Commits the transaction: waits for the outcomes of its records, then for the coordinator. It is refused after any
- * record of the transaction failed.
+ * record that it had accepted failed.
  *
  * @param producer    borrowed.
  * @param timeout_ms  the limit; KPROD_TIMEOUT_CONFIGURED: max.block.ms.

@@ -116,9 +116,17 @@ impl Completions {
     }
 
     fn failure_class(&self, code: ErrorCode) -> Class {
+        let transactional = self.transaction.is_some();
+        // A broker's word on one batch, which does not end the producer.
+        let ends_batch_only = match code {
+            ErrorCode::INVALID_TXN_STATE => true,
+            ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED => !transactional,
+            _ => false,
+        };
         match code.class() {
-            Class::Fatal => Class::Fatal,
-            _ if self.transaction.is_some() && !is_end(code) => Class::Abortable,
+            Class::Fatal if !ends_batch_only => Class::Fatal,
+            _ if transactional && !is_end(code) => Class::Abortable,
+            Class::Fatal => Class::Permanent,
             class => class,
         }
     }

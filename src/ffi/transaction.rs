@@ -77,7 +77,7 @@ pub unsafe extern "C" fn kprod_begin_transaction_async(
 }
 
 /// Commits the transaction: waits for the outcomes of its records, then for the coordinator. It is refused after any
-/// record of the transaction failed.
+/// record that it had accepted failed.
 ///
 /// @param producer    borrowed.
 /// @param timeout_ms  the limit; KPROD_TIMEOUT_CONFIGURED: max.block.ms.

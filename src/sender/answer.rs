@@ -177,10 +177,7 @@ impl Engine {
                     log_start_offset: answer.log_start_offset,
                     ..delivered(&self.tracks[track_id], answer.base_offset)
                 };
-                if let Some(stamp) = batch.stamp() {
-                    let lineage = &mut self.tracks[track_id].lineage;
-                    lineage.acknowledge(stamp, behind.map(|behind| behind - 1));
-                }
+                self.note_acknowledged(track_id, &batch, behind, answer.log_start_offset);
                 self.deliver_unremembered(track_id);
                 match self.tracks[track_id].has_older(&batch) {
                     true => self.tracks[track_id].hold(batch, outcome),

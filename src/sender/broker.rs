@@ -1,6 +1,7 @@
 //! A broker as the engine sees it: its address, its connection, and the partitions that have something for it.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -71,6 +72,16 @@ pub struct Broker {
     pub blocked_since: Option<Instant>,
     /// When the oldest unanswered request was handed to the connection, or it began to be opened.
     pub waiting_since: Option<Instant>,
+}
+
+/// As messages name it.
+impl fmt::Display for Broker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.is_bootstrap() {
+            true => write!(f, "bootstrap server {}", self.address),
+            false => write!(f, "broker {} ({})", self.id, self.address),
+        }
+    }
 }
 
 impl Broker {

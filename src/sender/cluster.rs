@@ -358,6 +358,8 @@ impl Engine {
             if track.is_gone {
                 self.set_leader(partition.id, -1, -1, now);
             }
+            let why = "the topic was deleted and made anew, and what was written to it is gone";
+            self.doom_for(partition.id, why);
         }
         // Before the count, so that nobody chooses one of those that are gone.
         self.note_available(topic);

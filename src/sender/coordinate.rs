@@ -196,10 +196,17 @@ impl Engine {
             true => String::new(),
             false => format!(" ({})", answer.about),
         };
-        let id = self.transactor.transactional_id();
-        let whose = id.map_or_else(String::new, |id| format!(" of transactional.id {id}"));
+        let group = match step {
+            Step::FindGroup | Step::AddOffsets | Step::CommitOffsets => self.transactor.offsets(),
+            _ => None,
+        };
+        let whose = match (group, self.transactor.transactional_id()) {
+            (Some(offsets), _) => format!(" of consumer group {}", offsets.group.group_id),
+            (None, Some(id)) => format!(" of transactional.id {id}"),
+            (None, None) => String::new(),
+        };
         let place = match self.brokers.get(&broker) {
-            Some(broker) => format!("broker {} ({})", broker.id, broker.address),
+            Some(broker) => broker.to_string(),
             None => format!("broker {broker}"),
         };
         let code = answer.code;
@@ -212,12 +219,17 @@ impl Engine {
             true => " Or it was this producer's own request: the one before had no answer.",
             false => "",
         };
+        let text = match (step, code) {
+            (Step::CommitOffsets, ErrorCode::TOPIC_AUTHORIZATION_FAILED) => {
+                "This user may not commit offsets of the topic. Grant it the operation Read on it."
+            }
+            _ => code.text(),
+        };
         Error::new(
             code,
             format!(
-                "{step}{whose} at {place}: {}{about}: {}{own}",
-                code.name(),
-                code.text()
+                "{step}{whose} at {place}: {}{about}: {text}{own}",
+                code.name()
             ),
         )
     }

@@ -1,5 +1,6 @@
 //! What happens to a batch that was not delivered: again, or failed, in the order of acceptance.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -186,8 +187,22 @@ impl Engine {
         };
         Refusal {
             code,
-            message: trouble,
+            message: trouble.or_else(|| self.end_of_transaction()),
         }
+    }
+
+    /// What the transaction's limit is called, where a record's own would be later.
+    fn end_of_transaction(&self) -> Option<Arc<str>> {
+        let limit = self.config.transaction_timeout;
+        let own = self.config.delivery_timeout?;
+        (self.transactor.is_transactional() && limit < own).then(|| {
+            let text = format!(
+                "The record expired with its transaction, after transaction.timeout.ms ({} ms). \
+                 Look at the brokers' state, or raise it.",
+                limit.as_millis()
+            );
+            text.into()
+        })
     }
 
     /// Fails parked records whose time is over, and looks again when the next one's is.
@@ -245,7 +260,7 @@ impl Engine {
     pub(super) fn describe(&self, id: usize, batch: &Batch, refusal: &Refusal) -> String {
         let track = &self.tracks[id];
         let broker = match self.brokers.get(&track.leader) {
-            Some(broker) => format!("broker {} ({})", broker.id, broker.address),
+            Some(broker) => broker.to_string(),
             None => "no known leader".to_owned(),
         };
         let said = refusal.message.as_deref();

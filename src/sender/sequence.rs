@@ -193,6 +193,44 @@ impl Engine {
         }
     }
 
+    /// The broker has the batch, behind which the log went on at this offset, if it said so.
+    pub(super) fn note_acknowledged(
+        &mut self,
+        id: usize,
+        batch: &Batch,
+        behind: Option<i64>,
+        log_start_offset: i64,
+    ) {
+        let track = &mut self.tracks[id];
+        let Some(stamp) = batch.stamp().filter(|_| !track.is_of_other_log(batch)) else {
+            return;
+        };
+        let before = track.lineage.acknowledged();
+        let last = behind.map(|behind| behind - 1);
+        track.lineage.acknowledge(stamp, last);
+        // What is asked for again may be there since long before.
+        let goes_back = batch.attempts.count == 1
+            && last
+                .zip(before)
+                .is_some_and(|(last, before)| last - (batch.record_count() as i64) < before);
+        if goes_back {
+            self.note_loss(id, before, log_start_offset);
+            self.doom_for(id, "records that it may have written are lost");
+        }
+    }
+
+    /// What the partition held of the transaction may be gone, and is not to be committed without.
+    pub(super) fn doom_for(&mut self, id: usize, why: &str) {
+        let track = &self.tracks[id];
+        if self.transactor.is_transactional() && track.joined == self.transactor.number() {
+            let message = format!(
+                "topic {} partition {}: {why}",
+                track.topic.name, track.partition.index
+            );
+            self.doom(Error::new(ErrorCode::DATA_LOSS, message));
+        }
+    }
+
     /// The log lacks what was acknowledged. False: the producer is not to go on.
     fn note_loss(&mut self, id: usize, acknowledged: Option<i64>, log_start_offset: i64) -> bool {
         let track = &self.tracks[id];
@@ -203,6 +241,7 @@ impl Engine {
             track.partition.index,
             acknowledged.unwrap_or(-1),
         );
+        self.tracks[id].lineage.forget_log();
         self.count(&self.shared.counters.data_losses, 1);
         let error = Error::new(ErrorCode::DATA_LOSS, message);
         self.shared

@@ -91,6 +91,11 @@ impl Track {
         }
     }
 
+    /// Whether the batch is in the log of a topic that is gone.
+    pub fn is_of_other_log(&self, batch: &Batch) -> bool {
+        is_of_other_log(batch, self.incarnation)
+    }
+
     /// Puts batches back before all others, keeping the order in which they were accepted.
     pub fn put_back(&mut self, mut batch: Box<Batch>) {
         forget_other_log(&mut batch, self.incarnation);
@@ -186,11 +191,14 @@ impl Track {
     }
 }
 
-/// A transaction's sequences go on where they are: what it has in the old topic's log is aborted or committed with it.
+/// A transaction's sequences go on where they are: it can only be aborted.
 fn forget_other_log(batch: &mut Batch, incarnation: u32) {
-    let is_other =
-        matches!(batch.attempts.destination, Destination::One(one) if one != incarnation);
-    if is_other && batch.stamp().is_some_and(|stamp| !stamp.transactional) {
+    let is_plain = batch.stamp().is_some_and(|stamp| !stamp.transactional);
+    if is_plain && is_of_other_log(batch, incarnation) {
         batch.give_up_place();
     }
+}
+
+fn is_of_other_log(batch: &Batch, incarnation: u32) -> bool {
+    matches!(batch.attempts.destination, Destination::One(one) if one != incarnation)
 }

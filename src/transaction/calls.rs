@@ -157,9 +157,13 @@ impl Calls {
 }
 
 fn refused(call: Call, other: Call, why: &str) -> Error {
+    let with = match other {
+        Call::SendOffsets => " with the same arguments",
+        Call::Begin | Call::Commit | Call::Abort => "",
+    };
     Error::new(
         ErrorCode::ILLEGAL_STATE,
-        format!("{call}: {other} {why}: call it again for its result first"),
+        format!("{call}: {other} {why}: call it again{with} for its result first"),
     )
 }
 

@@ -16,7 +16,7 @@ const RETRIABLE: [i32; 16] = [2, 3, 5, 6, 8, 9, 13, 14, 19, 41, 56, 74, 75, 89, 
 /// Maybe written, and to be tried again.
 const AMBIGUOUS: [i32; 3] = [7, 13, 20];
 /// Refused for good.
-const PERMANENT: [i32; 13] = [17, 18, 21, 29, 32, 33, 35, 42, 43, 76, 87, 10, 9999];
+const PERMANENT: [i32; 15] = [17, 18, 21, 29, 32, 33, 35, 42, 43, 48, 53, 76, 87, 10, 9999];
 
 fn struck(topic: &str, code: i32) -> Fault {
     Fault::on(ApiKey::Produce)

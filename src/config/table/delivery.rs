@@ -70,7 +70,8 @@ pub(super) static PROPERTIES: &[Property] = &[
         "The longest time from accepting a record to its report, retries included. It must not be \
          shorter than `linger.ms` plus `request.timeout.ms`. Not set: a batch that is not \
          idempotent expires after `linger.ms` plus `request.timeout.ms`, an idempotent one does \
-         not expire.",
+         not expire. A record of a transaction expires after `transaction.timeout.ms` at the \
+         latest, if this is set.",
     )
     .also(&[alias(
         "message.timeout.ms",
@@ -115,7 +116,8 @@ pub(super) static PROPERTIES: &[Property] = &[
         Some("60000"),
         Low,
         "How long the coordinator lets a transaction stay open before it aborts it. The broker \
-         refuses more than its own transaction.max.timeout.ms.",
+         refuses more than its own transaction.max.timeout.ms. It bounds `delivery.timeout.ms` for \
+         the transaction's records.",
     )
     .also(&[aiokafka("transaction_timeout_ms")]),
     Property::new(

@@ -1,6 +1,7 @@
 //! The idempotent producer: every record once and in order, whatever a broker says or forgets.
 
 mod doubt;
+mod logs;
 mod lost;
 mod order;
 

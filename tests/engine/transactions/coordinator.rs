@@ -203,6 +203,51 @@ fn errors_of_the_coordinator_are_abortable_or_fatal_as_documented() {
         assert_eq!(stage.committed(), [] as [u64; 0], "{api} {code}");
     }
 }
+
+/// Whose offsets were refused, and what is missing.
+#[test]
+fn refused_offsets_are_told_with_their_group_and_the_permission() {
+    for version in BOTH {
+        let stage = stage(version, &[]);
+        stage.begin();
+        stage.mock().inject(
+            Fault::on(ApiKey::TxnOffsetCommit).error(ErrorCode::TOPIC_AUTHORIZATION_FAILED),
+        );
+        let sent = stage
+            .producer
+            .send_offsets_to_transaction(offsets("g", -1, ""), WAIT);
+        let said = sent.unwrap_err().message;
+        for part in ["consumer group g ", "topic t partition 0", "operation Read"] {
+            assert!(said.contains(part), "{said}");
+        }
+        stage.abort();
+    }
+}
+
+/// A record's time is its transaction's where that is shorter, and the report says which it was.
+#[test]
+fn a_record_that_expires_with_its_transaction_names_its_limit() {
+    let settings = [
+        ("transaction.timeout.ms", "300"),
+        ("request.timeout.ms", "60000"),
+        ("delivery.timeout.ms", "120000"),
+    ];
+    let stage = stage(2, &settings);
+    stage.begin_with(0);
+    stage.reports(1);
+    stage
+        .mock()
+        .inject(Fault::on(ApiKey::Produce).kind(FaultKind::Swallow(When::BeforeWork)));
+    stage.send(3);
+    assert_eq!(stage.reports(1)[0].error, ErrorCode::DELIVERY_TIMED_OUT);
+    let error = stage.producer.commit_transaction(WAIT).unwrap_err();
+    assert!(
+        error.message.contains("transaction.timeout.ms (300 ms)"),
+        "{}",
+        error.message
+    );
+}
+
 /// T28.
 #[test]
 fn an_abort_that_can_only_be_aborted_is_fatal() {

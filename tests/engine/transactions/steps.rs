@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use kprod::error::{Class, ErrorCode};
 use kprod::mock::{
-    ClusterConfig, CoordinatorKind, Fault, FaultKind, KafkaVersion, MockServer, TransactionState,
-    When,
+    ClusterConfig, CoordinatorKind, Fault, FaultKind, KafkaVersion, MockServer, TopicConfig,
+    TransactionState, When,
 };
 use kprod::producer::{Offsets, Timeout};
 use kprod::protocol::ApiKey;
@@ -494,6 +494,36 @@ fn after_lost_records_the_next_transaction_begins_anew() {
             "{failed} transactions of 4 failed under {version}"
         );
         assert_eq!(stage.producer.metrics().data_losses, failed);
+    }
+}
+
+/// What a transaction wrote before its topic was made anew, or its log began anew, is not committed without.
+#[test]
+fn what_is_gone_takes_its_transaction_along() {
+    for (version, made_anew) in BOTH.into_iter().flat_map(|v| [(v, true), (v, false)]) {
+        let stage = stage(version, &[("metadata.max.age.ms", "50")]);
+        stage.begin_with(0);
+        ok(&stage.reports(1)[0]);
+        stage.mock().with(|cluster| {
+            if made_anew {
+                cluster.delete_topic("t");
+                cluster.create_topic("t", &TopicConfig::new(3));
+            } else {
+                cluster.lose_records("t", 0, 0);
+                cluster.forget_producers("t", 0);
+            }
+        });
+        until("the transaction has failed", || {
+            send_to(&stage.producer, 0, 3).is_err()
+        });
+        let error = stage.producer.commit_transaction(WAIT).unwrap_err();
+        assert_eq!(error.class, Class::Abortable, "{error:?}");
+        assert!(error.message.contains("topic t"), "{error:?}");
+        stage.abort();
+        stage.begin();
+        stage.send(6);
+        stage.commit();
+        assert_eq!(stage.committed(), [6]);
     }
 }
 

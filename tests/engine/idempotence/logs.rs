@@ -1,0 +1,149 @@
+//! Logs that are not what they were: records lost or deleted, topics made anew.
+
+use kprod::completion::{Persistence, ReportKind};
+use kprod::error::ErrorCode;
+use kprod::mock::{Fault, FaultKind, TopicConfig, When};
+use kprod::protocol::{ApiKey, VersionRange};
+
+use crate::support::{ok, until};
+
+use super::{bed, deliver, epochs, sequences};
+
+/// Data that is gone: told, counted, and by choice the end.
+#[test]
+fn data_loss_is_reported_and_the_producer_goes_on_under_a_new_epoch() {
+    let bed = bed(1, &[("kprod.events", "true")]);
+    deliver(&bed, 0..5);
+    bed.mock().with(|cluster| cluster.lose_records("t", 0, 2));
+    bed.send("t", 5);
+    let reports = bed.reports(2);
+    let event = reports
+        .iter()
+        .find(|r| r.kind == ReportKind::Event)
+        .unwrap();
+    assert_eq!(event.error, ErrorCode::DATA_LOSS);
+    let said = bed.detail(event);
+    assert!(
+        said.contains("topic t partition 0") && said.contains("offset 4"),
+        "{said}"
+    );
+    let record = reports
+        .iter()
+        .find(|r| r.kind == ReportKind::Record)
+        .unwrap();
+    ok(record);
+    assert_eq!((record.tag, record.offset), (5, 2));
+    assert_eq!(bed.producer.metrics().data_losses, 1);
+    deliver(&bed, 6..9);
+    assert_eq!(bed.log("t"), [0, 1, 5, 6, 7, 8]);
+    assert_eq!(epochs(bed.mock(), 0), [0, 1]);
+}
+
+/// A broker that has lost the producer's state too takes what follows: at an offset that was acknowledged already.
+#[test]
+fn data_loss_shows_in_offsets_that_go_back() {
+    let bed = bed(1, &[("kprod.events", "true")]);
+    deliver(&bed, 0..5);
+    bed.mock().with(|cluster| {
+        cluster.lose_records("t", 0, 2);
+        cluster.forget_producers("t", 0);
+    });
+    bed.send("t", 5);
+    let reports = bed.reports(2);
+    let event = reports
+        .iter()
+        .find(|r| r.kind == ReportKind::Event)
+        .unwrap();
+    assert_eq!(event.error, ErrorCode::DATA_LOSS);
+    assert!(bed.detail(event).contains("offset 4"));
+    deliver(&bed, 6..9);
+    assert_eq!(bed.log("t"), [0, 1, 5, 6, 7, 8]);
+    assert_eq!(bed.producer.metrics().data_losses, 1);
+}
+
+#[test]
+fn data_loss_stops_a_producer_that_is_told_to() {
+    let bed = bed(1, &[("kprod.data.loss", "stop")]);
+    deliver(&bed, 0..5);
+    bed.mock().with(|cluster| cluster.lose_records("t", 0, 2));
+    bed.send("t", 5);
+    let report = bed.report();
+    assert_eq!(
+        (report.error, report.persistence()),
+        (ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER, Persistence::Not)
+    );
+    until("the producer has failed", || {
+        bed.producer.fatal_error().is_some()
+    });
+    assert_eq!(
+        bed.producer.fatal_error().unwrap().code,
+        ErrorCode::DATA_LOSS
+    );
+    bed.close();
+}
+
+/// Scenario 38: records deleted and the producer id forgotten is no loss.
+#[test]
+fn a_producer_id_that_expired_with_its_records_is_no_loss() {
+    let bed = bed(1, &[]);
+    deliver(&bed, 0..5);
+    bed.mock().with(|cluster| {
+        cluster.delete_records("t", 0);
+        cluster.forget_producers("t", 0);
+    });
+    deliver(&bed, 5..10);
+    assert_eq!(bed.producer.metrics().data_losses, 0);
+}
+
+/// T7, scenario 56.
+#[test]
+fn in_a_topic_made_anew_sequences_begin_anew() {
+    let bed = bed(
+        1,
+        &[("retry.backoff.ms", "1"), ("metadata.max.age.ms", "50")],
+    );
+    deliver(&bed, 0..5);
+    bed.mock().with(|cluster| {
+        cluster.delete_topic("t");
+        cluster.create_topic("t", &TopicConfig::new(2))
+    });
+    deliver(&bed, 5..10);
+    assert_eq!(bed.log("t"), (5..10).collect::<Vec<_>>());
+    assert_eq!(bed.producer.metrics().data_losses, 0);
+}
+
+/// What is in doubt in the topic that is gone is not in the new one, if its requests told one from the other.
+#[test]
+fn what_was_in_doubt_in_a_topic_that_is_gone_begins_in_the_new_one() {
+    for by_id in [true, false] {
+        let settings = [("retry.backoff.ms", "1"), ("reconnect.backoff.ms", "1")];
+        let bed = bed(1, &settings);
+        if !by_id {
+            let by_name = VersionRange { min: 3, max: 12 };
+            bed.mock()
+                .with(|cluster| cluster.set_api_versions(1, ApiKey::Produce, Some(by_name)));
+            bed.mock().disconnect(1);
+        }
+        deliver(&bed, 0..5);
+        bed.mock().inject(
+            Fault::on(ApiKey::Produce)
+                .kind(FaultKind::Swallow(When::AfterWork))
+                .forever(),
+        );
+        (5..8).for_each(|tag| bed.send("t", tag));
+        until("three are in doubt", || {
+            bed.mock().with(|cluster| cluster.end_offset("t", 0)) == 8
+        });
+        bed.mock().with(|cluster| {
+            cluster.delete_topic("t");
+            cluster.create_topic("t", &TopicConfig::new(2));
+            cluster.clear_faults();
+        });
+        bed.mock().disconnect(1);
+        bed.reports(3).iter().for_each(ok);
+        deliver(&bed, 8..10);
+        assert_eq!(bed.log("t"), (5..10).collect::<Vec<_>>());
+        let first = sequences(bed.mock(), 0)[0];
+        assert_eq!(first, if by_id { 0 } else { 5 });
+    }
+}
