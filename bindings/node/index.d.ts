@@ -70,7 +70,7 @@ export class Producer {
   send(message: Message, options?: { signal?: AbortSignal }): Promise<Metadata>;
   /**
    * Resolves when more may be sent: buffer.memory has room, fewer than highWaterMark (16384) records are without an
-   * outcome, and the event loop had its turn.
+   * outcome, and the event loop had its turn. Refused with CLOSED after close().
    */
   ready(): Promise<void>;
   partitionsFor(topic: string): Promise<number>;

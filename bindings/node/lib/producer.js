@@ -44,6 +44,7 @@ class Producer {
 
   /** Resolves when more may be sent: what paces a sender that does not wait for outcomes. */
   ready() {
+    if (this.#closing !== null) return Promise.reject(refused(c.CLOSED));
     return this.#outgoing.ready();
   }
 

@@ -173,3 +173,12 @@ test('what are no offsets, and no group, is refused', withProducer({ 'transactio
   await producer.sendOffsetsToTransaction([{ ...offsets[0], metadata: null, leaderEpoch: 2 }], { groupId: 'group' });
   await producer.commitTransaction();
 }));
+
+test('readiness of a closed producer is refused', async () => {
+  const producer = new Producer({ 'test.mock.num.brokers': 1 });
+  await producer.ready();
+  const closed = producer.close();
+  await assert.rejects(producer.ready(), { name: 'CLOSED' });
+  await closed;
+  await assert.rejects(producer.ready(), { name: 'CLOSED' });
+});
