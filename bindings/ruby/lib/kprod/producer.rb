@@ -72,8 +72,9 @@ module Kprod
     # waits, by Timeout or Thread#raise, it may not, and is not sent unless the library has accepted it before.
     # @return [Future]
     def send_batch(batch, topic, partition, &callback)
-      raise ArgumentError, 'a batch needs a partition' if place(partition) == UNASSIGNED
+      raise ArgumentError, "batch must be one of create_batch, not #{batch.class}" unless batch.is_a?(Batch)
 
+      Described.partition(partition)
       topic = handle_of(topic)
       @outgoing.offer(batch, callback) do |tag, accepted|
         Library.kprod_send_batch_async(@handle, batch.handle, topic, partition, tag, accepted)
@@ -127,6 +128,8 @@ module Kprod
     private
 
     def create(properties)
+      raise ArgumentError, "properties must be a Hash, not #{properties.class}" unless properties.is_a?(Hash)
+
       out = FFI::MemoryPointer.new(:pointer)
       error = FFI::MemoryPointer.new(:pointer)
       config = Library.kprod_config_new
@@ -155,16 +158,15 @@ module Kprod
       @outgoing.expect(after_sends: after_sends) { |tag| Library.public_send(call, @handle, *arguments, tag) }.value
     end
 
-    def place(partition)
-      return UNASSIGNED if partition.nil?
-      return partition if partition.is_a?(Integer) && partition.between?(0, 0x7fffffff)
-
-      raise ArgumentError, 'a partition must be an Integer from 0'
-    end
+    def place(partition) = partition.nil? ? UNASSIGNED : Described.partition(partition)
 
     def handle_of(topic)
       check_open
-      @topics[topic] || @mutex.synchronize do
+      @topics[topic] || learn(Described.topic(topic))
+    end
+
+    def learn(topic)
+      @mutex.synchronize do
         out = FFI::MemoryPointer.new(:uint32)
         code = Library.kprod_topic(@handle, topic, topic.bytesize, out)
         raise Error.of(code) unless code.zero?
