@@ -64,6 +64,18 @@ class TestMisuse < Test::Unit::TestCase
     end
   end
 
+  def test_timestamps
+    with do |producer|
+      batch = producer.create_batch
+      [1.5, 1.0, 3r, '5', Float::NAN, :now].each do |none|
+        refuses(/\Atimestamp .* not #{none.class}/, TypeError) { producer.send('t', 'x', timestamp: none, partition: 0) }
+        refuses(/\Atimestamp /, TypeError) { batch.append('x', timestamp: none) }
+      end
+      refuses(/\Atimestamp .*#{2**63}/) { producer.send('t', 'x', timestamp: 2**63) }
+      assert_nothing_was_sent(producer)
+    end
+  end
+
   def test_partitions
     with do |producer|
       batch = producer.create_batch

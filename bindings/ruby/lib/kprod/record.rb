@@ -90,11 +90,13 @@ module Kprod
     def self.milliseconds(timestamp)
       return NONE if timestamp.nil?
 
-      timestamp = (timestamp.to_r * 1000).floor if timestamp.is_a?(Time)
-      whole = timestamp.to_i if TIMES === timestamp
-      return whole if whole.is_a?(Integer) && TIMES === whole
+      whole = timestamp.is_a?(Time) ? (timestamp.to_r * 1000).floor : timestamp
+      unless whole.is_a?(Integer)
+        raise TypeError, "timestamp must be a Time or an Integer of milliseconds, not #{timestamp.class}"
+      end
+      return whole if TIMES.cover?(whole)
 
-      raise ArgumentError, 'a timestamp must be a Time or milliseconds'
+      raise ArgumentError, "timestamp must be in 64 bits of milliseconds, not #{whole}"
     end
   end
 end
