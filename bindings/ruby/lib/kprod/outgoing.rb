@@ -34,6 +34,8 @@ module Kprod
       @full = @full_until = nil
       @owed = {}
       @last_tag = 0
+      # While anything that it has sent is without an outcome, so that it is not collected.
+      @producer = nil
       @waiting = {}.compare_by_identity
       # Those that wait, so that they are not collected: a condition's list does not hold them, and a Fiber scheduler
       # need not.
@@ -63,19 +65,22 @@ module Kprod
     end
 
     # In a child of the process that made the producer only the thread that forked is alive.
+    def forked? = @process != Process.pid
+
     # @raise [ForkedError]
     def check_process
-      raise Error.of(FORKED) unless @process == Process.pid
+      raise Error.of(FORKED) if forked?
     end
 
     # Gathers a record; if it may, waits for room.
     # @return [Future]
-    def add(topic, value, key, headers, partition, timestamp, callback, wait)
+    def add(topic, value, key, headers, partition, timestamp, callback, producer, wait)
       future = Future.new(self, callback)
       @mutex.synchronize do
         await_room(wait && !callback?) if @full || @ended
         # First, so that an interrupted send leaves no record behind that nobody looks after.
         interrupt if @idle
+        @producer = producer
         @pack.add(@last_tag += 1, topic, value, key, headers, partition, timestamp, future)
         pass if @pack.full?
       end
@@ -95,14 +100,17 @@ module Kprod
 
     # The outcome of a batch that was accepted; the block gives the tags of the outcome and of the acceptance to the
     # library. Where the wait is interrupted the batch is withdrawn.
-    def offer(batch, callback, &start)
+    def offer(batch, callback, producer, &start)
       check_wait
       outcome = Future.new(self, callback)
       accepted = Future.new(self, nil)
       tag = ended = nil
       @mutex.synchronize do
         await_gone
-        whole { start(accepted) { |accepted_tag| owe(tag = (@last_tag += 1), outcome, start.call(tag, accepted_tag)) } }
+        whole do
+          start(accepted) { |accepted_tag| owe(tag = (@last_tag += 1), outcome, start.call(tag, accepted_tag)) }
+          @producer = producer
+        end
       end
       accepted.value
       ended = outcome
@@ -157,6 +165,7 @@ module Kprod
         return 0 unless @refused.empty? && @called.empty? && @last.empty?
 
         @idle = true
+        @producer = nil if @owed.empty? && @pack.empty?
         @full ? ((@full_until - now) * 1000).ceil.clamp(1, 1_000_000_000) : -1
       end
     end

@@ -20,6 +20,8 @@ module Kprod
       # The call that ends it in the library.
       @closed = nil
       @poller = Reports.new(@handle, @outgoing, @names).start
+      # Its thread does not hold it.
+      ObjectSpace.define_finalizer(self, @poller.method(:abandon))
     end
 
     # Makes a producer and closes it after the block. A child that the block forks may leave it too.
@@ -44,13 +46,13 @@ module Kprod
     # @raise [QueueFullError] there is no room, and it will not be sent
     def send(topic, value, key: nil, headers: nil, partition: nil, timestamp: nil, &callback)
       @outgoing.add(handle_of(topic), value, key, Described.pairs(headers), place(partition),
-                    Described.milliseconds(timestamp), callback, true)
+                    Described.milliseconds(timestamp), callback, self, true)
     end
 
     # As {#send}, but never waits: {QueueFullError} when there is no room.
     def try_send(topic, value, key: nil, headers: nil, partition: nil, timestamp: nil, &callback)
       @outgoing.add(handle_of(topic), value, key, Described.pairs(headers), place(partition),
-                    Described.milliseconds(timestamp), callback, false)
+                    Described.milliseconds(timestamp), callback, self, false)
     end
 
     # @return [Integer] the number of the topic's partitions
@@ -76,7 +78,7 @@ module Kprod
 
       Described.partition(partition)
       topic = handle_of(topic)
-      @outgoing.offer(batch, callback) do |tag, accepted|
+      @outgoing.offer(batch, callback, self) do |tag, accepted|
         Library.kprod_send_batch_async(@handle, batch.handle, topic, partition, tag, accepted)
       end
     end
