@@ -122,8 +122,10 @@ module Kprod
       @outgoing.check_process
       @outgoing.check_wait
       @closing = true
-      @mutex.synchronize { @closed ||= end_after_sends if @poller.alive? }
-      @poller.join
+      @outgoing.hold do
+        @mutex.synchronize { @closed ||= end_after_sends if @poller.alive? }
+        @poller.join
+      end
       nil
     end
 
@@ -168,14 +170,16 @@ module Kprod
     end
 
     def learn(topic)
-      @mutex.synchronize do
-        out = FFI::MemoryPointer.new(:uint32)
-        code = Library.kprod_topic(@handle, topic, topic.bytesize, out)
-        raise Error.of(code) unless code.zero?
+      @outgoing.hold { @mutex.synchronize { @topics[topic] || ask_for(topic) } }
+    end
 
-        @names[out.read_uint32] = topic.dup.freeze
-        @topics[topic.dup.freeze] = out.read_uint32
-      end
+    def ask_for(topic)
+      out = FFI::MemoryPointer.new(:uint32)
+      code = Library.kprod_topic(@handle, topic, topic.bytesize, out)
+      raise Error.of(code) unless code.zero?
+
+      @names[out.read_uint32] = topic.dup.freeze
+      @topics[topic.dup.freeze] = out.read_uint32
     end
 
     def check_open
