@@ -27,7 +27,8 @@ const refused = (code, message) => new KprodError(code, { message, flags: flagsO
 
 /** An argument of this name is no such thing: a TypeError or RangeError, with the library's code and name for it. */
 function wrong(Type, what, wanted) {
-  return Object.assign(new Type(`${what} must be ${wanted}`), { code: c.INVALID_ARG, name: load().err_name(c.INVALID_ARG) });
+  const error = new Type(`${what} must be ${wanted}`);
+  return Object.assign(error, { code: c.INVALID_ARG, name: load().err_name(c.INVALID_ARG) });
 }
 
 /** The error object that a call left in `out`, freed, as an error. */

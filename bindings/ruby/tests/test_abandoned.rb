@@ -67,7 +67,8 @@ class TestAbandoned < Test::Unit::TestCase
   # The exit status and the output of a program.
   def ended(script)
     reader, writer = IO.pipe
-    pid = Process.spawn(RbConfig.ruby, '-I', File.expand_path('../lib', __dir__), '-e', script, out: writer, err: writer)
+    pid = Process.spawn(RbConfig.ruby, '-I', File.expand_path('../lib', __dir__), '-e', script,
+                        out: writer, err: writer)
     writer.close
     status = nil
     until_true('the program has ended') { _, status = Process.wait2(pid, Process::WNOHANG) }

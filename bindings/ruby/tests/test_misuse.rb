@@ -68,7 +68,7 @@ class TestMisuse < Test::Unit::TestCase
     with do |producer|
       batch = producer.create_batch
       [1.5, 1.0, 3r, '5', Float::NAN, :now].each do |none|
-        refuses(/\Atimestamp .* not #{none.class}/, TypeError) { producer.send('t', 'x', timestamp: none, partition: 0) }
+        refuses(/\Atimestamp .* not #{none.class}/, TypeError) { producer.send('t', 'x', timestamp: none) }
         refuses(/\Atimestamp /, TypeError) { batch.append('x', timestamp: none) }
       end
       refuses(/\Atimestamp .*#{2**63}/) { producer.send('t', 'x', timestamp: 2**63) }
@@ -83,7 +83,9 @@ class TestMisuse < Test::Unit::TestCase
         refuses(/\Apartition .* not #{none}\z/) { producer.send('t', 'x', partition: none) }
         refuses(/\Apartition .* not #{none}\z/) { producer.send_batch(batch, 't', none) }
       end
-      [1.5, '0'].each { |none| refuses(/\Apartition .* not #{none.class}\z/) { producer.send('t', 'x', partition: none) } }
+      [1.5, '0'].each do |none|
+        refuses(/\Apartition .* not #{none.class}\z/) { producer.send('t', 'x', partition: none) }
+      end
       assert_nothing_was_sent(producer)
     end
   end

@@ -71,8 +71,8 @@ module Kprod
       raise Error.of(FORKED) if forked?
     end
 
-    # Holds the fiber while the block runs, which waits: the lists of Mutex, ConditionVariable and Thread do not, a Fiber
-    # scheduler need not, and what waits and was collected ends the process.
+    # Holds the fiber while the block runs, which waits: the lists of Mutex, ConditionVariable and Thread do not, a
+    # Fiber scheduler need not, and what waits and was collected ends the process.
     def hold
       fiber = Fiber.current
       return yield if @fibers.key?(fiber)
