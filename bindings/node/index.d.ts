@@ -2,6 +2,14 @@
 
 export type Bytes = string | Uint8Array | null;
 
+/** What is used of an AbortSignal, of which the DOM's and Node's types are. */
+export interface Signal {
+  readonly aborted: boolean;
+  readonly reason?: any;
+  addEventListener(type: 'abort', listener: () => void, options?: { once?: boolean }): void;
+  removeEventListener(type: 'abort', listener: () => void): void;
+}
+
 export interface Message {
   topic: string;
   key?: Bytes;
@@ -67,10 +75,10 @@ export class Producer {
   constructor(properties: Record<string, string | number | boolean>, options?: { highWaterMark?: number });
   start(): Promise<unknown>;
   /** The signal has an effect only until the library has accepted the record; then it is never sent. */
-  send(message: Message, options?: { signal?: AbortSignal }): Promise<Metadata>;
+  send(message: Message, options?: { signal?: Signal }): Promise<Metadata>;
   /**
    * Resolves when more may be sent: buffer.memory has room, fewer than highWaterMark (16384) records are without an
-   * outcome, and the event loop had its turn.
+   * outcome, and the event loop had its turn. Refused with CLOSED after close().
    */
   ready(): Promise<void>;
   partitionsFor(topic: string): Promise<number>;
@@ -80,7 +88,7 @@ export class Producer {
    * The signal has an effect only until the library has accepted the batch; then it is never sent, and freed. Refused
    * for any other reason, it may be sent again.
    */
-  sendBatch(batch: Batch, topic: string, partition: number, options?: { signal?: AbortSignal }): Promise<Metadata>;
+  sendBatch(batch: Batch, topic: string, partition: number, options?: { signal?: Signal }): Promise<Metadata>;
   beginTransaction(): Promise<void>;
   /** Refused, with the cause, after a record or batch of the transaction was refused: then abort. */
   commitTransaction(): Promise<void>;

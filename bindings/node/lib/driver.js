@@ -3,9 +3,22 @@
 
 const net = require('net');
 const { API_VERSION, constants: c, load, text } = require('./library');
-const { refused, taken } = require('./errors');
+const { refused, wrong, taken } = require('./errors');
 const { Owed } = require('./owed');
+const { isPlain } = require('./record');
 const { Reports } = require('./reports');
+
+/** Properties by name as the library takes them: as text. */
+function textsOf(properties) {
+  if (!isPlain(properties)) throw wrong(TypeError, 'properties', 'an object');
+  return Object.entries(properties).map(([key, value]) => {
+    if (!['string', 'number', 'boolean'].includes(typeof value)) {
+      throw wrong(TypeError, key, 'a string, a number or a boolean');
+    }
+    if (typeof value === 'number' && !Number.isFinite(value)) throw wrong(RangeError, key, 'a finite number');
+    return [key, String(value)];
+  });
+}
 
 class Driver {
   constructor(properties) {
@@ -30,12 +43,12 @@ class Driver {
   }
 
   _create(properties) {
+    const texts = textsOf(properties);
     const out = Buffer.alloc(8);
     const error = Buffer.alloc(8);
     const config = this.library.config_new();
     try {
-      for (const [key, value] of Object.entries(properties)) {
-        const given = String(value);
+      for (const [key, given] of texts) {
         // The library's strings end there.
         if (`${key}${given}`.includes('\0')) throw refused(c.INVALID_CONFIG, `${key}: a NUL in it or its value`);
         const code = this.library.config_set(config, key, given, error);

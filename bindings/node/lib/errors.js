@@ -25,6 +25,12 @@ function flagsOf(code) {
 
 const refused = (code, message) => new KprodError(code, { message, flags: flagsOf(code) });
 
+/** An argument of this name is no such thing: a TypeError or RangeError, with the library's code and name for it. */
+function wrong(Type, what, wanted) {
+  const error = new Type(`${what} must be ${wanted}`);
+  return Object.assign(error, { code: c.INVALID_ARG, name: load().err_name(c.INVALID_ARG) });
+}
+
 /** The error object that a call left in `out`, freed, as an error. */
 function taken(out, code) {
   const library = load();
@@ -49,4 +55,4 @@ function incomplete(cause) {
   });
 }
 
-module.exports = { KprodError, refused, taken, reported, incomplete };
+module.exports = { KprodError, refused, wrong, taken, reported, incomplete };

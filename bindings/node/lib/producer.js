@@ -1,6 +1,6 @@
 'use strict';
 const { constants: c } = require('./library');
-const { refused } = require('./errors');
+const { refused, wrong } = require('./errors');
 const { Driver } = require('./driver');
 const { Outgoing } = require('./outgoing');
 const { Batch } = require('./batch');
@@ -21,7 +21,9 @@ class Producer {
    * Properties by name, as docs/configuration.md lists them. Nothing is connected before the first need. ready() waits
    * while `highWaterMark` records have no outcome.
    */
-  constructor(properties, { highWaterMark = MARK } = {}) {
+  constructor(properties, options = {}) {
+    if (options === null || typeof options !== 'object') throw wrong(TypeError, 'options', 'an object');
+    const { highWaterMark = MARK } = options;
     if (!Number.isSafeInteger(highWaterMark) || highWaterMark < 1) {
       throw refused(c.INVALID_ARG, 'highWaterMark must be a whole number from 1');
     }
@@ -42,6 +44,7 @@ class Producer {
 
   /** Resolves when more may be sent: what paces a sender that does not wait for outcomes. */
   ready() {
+    if (this.#closing !== null) return Promise.reject(refused(c.CLOSED));
     return this.#outgoing.ready();
   }
 

@@ -88,4 +88,4 @@ function describe({ key, value, headers, timestamp }) {
   return { record, kept };
 }
 
-module.exports = { room, partitionOf, timestampOf, signalOf, pairsOf, describe };
+module.exports = { room, partitionOf, timestampOf, signalOf, pairsOf, isPlain, describe };

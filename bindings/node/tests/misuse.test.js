@@ -48,6 +48,34 @@ test('what are no headers is refused', withProducer({}, async (producer) => {
   assert.strictEqual((await producer.send({ topic: 't', value: 'x', partition: 0, headers: {} })).offset, 0);
 }));
 
+/** An argument that is refused says which it is, and is no KprodError of the library. */
+const wrong = (type, what) => (error) => {
+  assert.ok(error instanceof type, error.stack);
+  assert.strictEqual(error.name, 'INVALID_ARG');
+  assert.strictEqual(error.code, -101);
+  assert.ok(error.message.startsWith(what), error.message);
+  return true;
+};
+
+test('what are no properties is refused', async () => {
+  for (const none of [undefined, null, 'text', 5, true, [], [['client.id', 'a']], new Map(), new Set(), () => {},
+    Symbol('a'), Buffer.from('ab'), new Date(), Promise.resolve({})]) {
+    assert.throws(() => new Producer(none), wrong(TypeError, 'properties '), String(none));
+  }
+  for (const none of [undefined, null, {}, [], ['a'], () => {}, Symbol('a'), 5n]) {
+    const properties = { 'test.mock.num.brokers': 1, 'client.id': none };
+    assert.throws(() => new Producer(properties), wrong(TypeError, 'client.id '));
+  }
+  for (const none of [NaN, Infinity, -Infinity]) {
+    assert.throws(() => new Producer({ 'client.id': none }), wrong(RangeError, 'client.id '));
+  }
+  for (const none of [null, 5, 'text', true]) {
+    assert.throws(() => new Producer({}, none), wrong(TypeError, 'options '), String(none));
+  }
+  const bare = Object.assign(Object.create(null), { 'test.mock.num.brokers': 1, 'enable.idempotence': true });
+  await new Producer(bare, undefined).close();
+});
+
 test('a property with a NUL is refused', () => {
   for (const properties of [{ 'client.id': 'a\0b' }, { 'client.id\0x': 'a' }]) {
     assert.throws(() => new Producer({ 'test.mock.num.brokers': 1, ...properties }), { name: 'INVALID_CONFIG' });
@@ -103,3 +131,54 @@ test('no offset is committed that was not named', withProducer({ 'transactional.
   await producer.sendOffsetsToTransaction([{ topic: 't', partition: 0, offset: 5, leaderEpoch: -1 }], 'group');
   await producer.abortTransaction();
 }));
+
+test('what are no offsets, and no group, is refused', withProducer({ 'transactional.id': 'id' }, async (producer) => {
+  await producer.partitionsFor('t');
+  await producer.beginTransaction();
+  const offsets = [{ topic: 't', partition: 0, offset: 5 }];
+  const refuses = (given, group, type, what) =>
+    assert.rejects(producer.sendOffsetsToTransaction(given, group), wrong(type, what), what);
+  for (const none of [undefined, null, 5, 'text', {}, new Map(), new Set(offsets), () => {}]) {
+    await refuses(none, 'group', TypeError, 'offsets ');
+  }
+  for (const none of [undefined, null, 5, 'text', () => {}]) {
+    await refuses([offsets[0], none], 'group', TypeError, 'offsets[1] ');
+  }
+  await refuses(new Array(1), 'group', TypeError, 'offsets[0] ');
+  const values = { topic: [undefined, null, 5, {}, Buffer.from('t')], partition: [undefined, null, '0', 0n, {}],
+    offset: [undefined, null, '5', 5n, {}], metadata: [5, {}, Buffer.from('a')], leaderEpoch: [null, '1', 1n] };
+  for (const [field, none] of Object.entries(values)) {
+    for (const value of none) {
+      await refuses([{ ...offsets[0], [field]: value }], 'group', TypeError, `offsets[0].${field} `);
+    }
+  }
+  const ranges = { partition: [-1, 0.5, NaN, 2 ** 31], offset: [-1, 1.5, NaN, Infinity, 2 ** 53],
+    leaderEpoch: [-2, 1.5, NaN, 2 ** 31] };
+  for (const [field, none] of Object.entries(ranges)) {
+    for (const value of none) {
+      await refuses([{ ...offsets[0], [field]: value }], 'group', RangeError, `offsets[0].${field} `);
+    }
+  }
+  for (const none of [undefined, null, 5, true, [], () => {}, new String('group')]) {
+    await refuses(offsets, none, TypeError, 'group');
+  }
+  await refuses(offsets, '', RangeError, 'group ');
+  await refuses(offsets, {}, TypeError, 'group.groupId ');
+  await refuses(offsets, { groupId: '' }, RangeError, 'group.groupId ');
+  for (const field of ['memberId', 'groupInstanceId']) {
+    await refuses(offsets, { groupId: 'group', [field]: 5 }, TypeError, `group.${field} `);
+  }
+  await refuses(offsets, { groupId: 'group', generationId: '1' }, TypeError, 'group.generationId ');
+  await refuses(offsets, { groupId: 'group', generationId: 2 ** 31 }, RangeError, 'group.generationId ');
+  await producer.sendOffsetsToTransaction([{ ...offsets[0], metadata: null, leaderEpoch: 2 }], { groupId: 'group' });
+  await producer.commitTransaction();
+}));
+
+test('readiness of a closed producer is refused', async () => {
+  const producer = new Producer({ 'test.mock.num.brokers': 1 });
+  await producer.ready();
+  const closed = producer.close();
+  await assert.rejects(producer.ready(), { name: 'CLOSED' });
+  await closed;
+  await assert.rejects(producer.ready(), { name: 'CLOSED' });
+});

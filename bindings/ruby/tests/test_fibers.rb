@@ -88,6 +88,63 @@ class TestFibers < Test::Unit::TestCase
     end
   end
 
+  # As Forgetful, and ends when the fibers have.
+  class Patient < Forgetful
+    def initialize
+      super
+      @waiting = 0
+    end
+
+    def block(*)
+      @waiting += 1
+      super
+    ensure
+      @waiting -= 1
+    end
+
+    def run = (@ready.pop.resume while @waiting.positive?)
+    alias close run
+  end
+
+  # The calls of fibers that wait for a lock which another thread holds; all of them come to an end.
+  def assert_held(lock)
+    fibers = ObjectSpace::WeakMap.new
+    done = Queue.new
+    taken = Queue.new
+    release = Queue.new
+    holder = Thread.new { lock.synchronize { taken << 1 && release.pop } }
+    taken.pop
+    thread = Thread.new do
+      Fiber.set_scheduler(Patient.new)
+      20.times do |i|
+        Fiber.schedule do
+          fibers[Fiber.current] = true
+          done << yield(i)
+        end
+      end
+      5.times { GC.start }
+      Thread.current[:left] = fibers.size
+      release << 1
+    end
+    assert thread.join(60), 'the fibers did not end'
+    assert_equal [20, 20], [thread[:left], done.length]
+  ensure
+    release << 1
+    holder.join
+  end
+
+  def test_fibers_that_wait_for_a_lock_are_not_collected
+    Kprod::Producer.open(MOCK) do |producer|
+      outgoing = producer.instance_variable_get(:@outgoing)
+      lock = outgoing.instance_variable_get(:@mutex)
+      producer.send('t', 'x').value(20)
+      assert_held(lock) { |i| producer.send('t', i.to_s, partition: 0) }
+      assert_held(lock) { producer.send('t', 'x', partition: 0).value }
+      assert_held(producer.instance_variable_get(:@mutex)) { |i| producer.send("other#{i}", 'x') }
+      assert_held(lock) { producer.close }
+    end
+  end
+
   def test_other_fibers_run_while_one_waits_for_room
     sent = []
     turns = 0

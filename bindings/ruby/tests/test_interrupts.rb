@@ -139,7 +139,7 @@ class TestInterrupts < Test::Unit::TestCase
   def test_what_cannot_be_described_is_refused_and_stops_nothing
     with do |producer|
       assert_raise(ArgumentError) { producer.send('t', 'x', timestamp: Time.at(10**30)) }
-      assert_raise(ArgumentError) { producer.send('t', 'x', timestamp: Float::NAN) }
+      assert_raise(TypeError) { producer.send('t', 'x', timestamp: Float::NAN) }
       sent = producer.send('t', 'x', partition: 0, headers: Enumerator.new { |pairs| pairs << %w[a 1] << %w[b 2] })
       assert_equal 0, within_limit { sent.value.offset }
       assert_equal 1, within_limit { producer.send('t', 'x', partition: 0).value.offset }
@@ -161,7 +161,7 @@ class TestInterrupts < Test::Unit::TestCase
   def test_what_a_record_contains_can_neither_stop_nor_hold_the_producer
     with do |producer|
       assert_equal 0, within_limit { producer.send('t', Uncountable.new('x'), partition: 0).value.offset }
-      assert_raise(ArgumentError) { producer.send('t', 'x', timestamp: Unwhole.new) }
+      assert_raise(TypeError) { producer.send('t', 'x', timestamp: Unwhole.new) }
       # A program's code may send itself, and wait.
       asking = Enumerator.new { |pairs| pairs << ['a', producer.send('t', 'y', partition: 0).value.offset.to_s] }
       assert_equal 2, within_limit { producer.send('t', 'x', partition: 0, headers: asking).value.offset }

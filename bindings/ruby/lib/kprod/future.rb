@@ -55,7 +55,10 @@ module Kprod
     # @api private
     def tell
       outcome = @outcome
-      outcome.is_a?(Error) ? @callback.call(nil, outcome) : @callback.call(outcome, nil)
+      callback = @callback
+      # It may hold its producer, which is not to be held by who keeps the future.
+      @callback = nil
+      outcome.is_a?(Error) ? callback.call(nil, outcome) : callback.call(outcome, nil)
     rescue Exception => e # rubocop:disable Lint/RescueException
       # A callback's own failure must not end the reports of others.
       Kprod.complain('a callback', e)

@@ -34,9 +34,10 @@ module Kprod
       @full = @full_until = nil
       @owed = {}
       @last_tag = 0
+      # While anything that it has sent is without an outcome, so that it is not collected.
+      @producer = nil
       @waiting = {}.compare_by_identity
-      # Those that wait, so that they are not collected: a condition's list does not hold them, and a Fiber scheduler
-      # need not.
+      # Those that {#hold} holds.
       @fibers = {}.compare_by_identity
       # Futures and errors of what was refused, for the producer's thread.
       @refused = []
@@ -63,19 +64,36 @@ module Kprod
     end
 
     # In a child of the process that made the producer only the thread that forked is alive.
+    def forked? = @process != Process.pid
+
     # @raise [ForkedError]
     def check_process
-      raise Error.of(FORKED) unless @process == Process.pid
+      raise Error.of(FORKED) if forked?
+    end
+
+    # Holds the fiber while the block runs, which waits: the lists of Mutex, ConditionVariable and Thread do not, a
+    # Fiber scheduler need not, and what waits and was collected ends the process.
+    def hold
+      fiber = Fiber.current
+      return yield if @fibers.key?(fiber)
+
+      begin
+        @fibers[fiber] = true
+        yield
+      ensure
+        @fibers.delete(fiber)
+      end
     end
 
     # Gathers a record; if it may, waits for room.
     # @return [Future]
-    def add(topic, value, key, headers, partition, timestamp, callback, wait)
+    def add(topic, value, key, headers, partition, timestamp, callback, producer, wait)
       future = Future.new(self, callback)
-      @mutex.synchronize do
+      locked do
         await_room(wait && !callback?) if @full || @ended
         # First, so that an interrupted send leaves no record behind that nobody looks after.
         interrupt if @idle
+        @producer = producer
         @pack.add(@last_tag += 1, topic, value, key, headers, partition, timestamp, future)
         pass if @pack.full?
       end
@@ -86,7 +104,7 @@ module Kprod
     def expect(after_sends: false)
       check_wait
       future = Future.new(self, nil)
-      @mutex.synchronize do
+      locked do
         await_gone if after_sends
         whole { start(future) { |tag| yield tag } }
       end
@@ -95,14 +113,17 @@ module Kprod
 
     # The outcome of a batch that was accepted; the block gives the tags of the outcome and of the acceptance to the
     # library. Where the wait is interrupted the batch is withdrawn.
-    def offer(batch, callback, &start)
+    def offer(batch, callback, producer, &start)
       check_wait
       outcome = Future.new(self, callback)
       accepted = Future.new(self, nil)
       tag = ended = nil
-      @mutex.synchronize do
+      locked do
         await_gone
-        whole { start(accepted) { |accepted_tag| owe(tag = (@last_tag += 1), outcome, start.call(tag, accepted_tag)) } }
+        whole do
+          start(accepted) { |accepted_tag| owe(tag = (@last_tag += 1), outcome, start.call(tag, accepted_tag)) }
+          @producer = producer
+        end
       end
       accepted.value
       ended = outcome
@@ -114,7 +135,7 @@ module Kprod
     def await(future, timeout)
       check_process
       limit = timeout && (now + timeout)
-      @mutex.synchronize do
+      locked do
         pass
         until future.done?
           left = limit && (limit - now)
@@ -132,7 +153,7 @@ module Kprod
       return false if future.done?
 
       check_process
-      @mutex.synchronize do
+      locked do
         whole do
           next false unless @pack.delete(future)
 
@@ -145,7 +166,7 @@ module Kprod
 
     # Refuses what the library has not got.
     def fail(code)
-      @mutex.synchronize { whole { refuse_pack(code) } }
+      locked { whole { refuse_pack(code) } }
     end
 
     # For the producer's thread, before it waits for reports.
@@ -157,6 +178,7 @@ module Kprod
         return 0 unless @refused.empty? && @called.empty? && @last.empty?
 
         @idle = true
+        @producer = nil if @owed.empty? && @pack.empty?
         @full ? ((@full_until - now) * 1000).ceil.clamp(1, 1_000_000_000) : -1
       end
     end
@@ -213,6 +235,11 @@ module Kprod
 
     def now = Process.clock_gettime(Process::CLOCK_MONOTONIC)
 
+    # Takes the lock. Only under a Fiber scheduler do fibers wait for it, else threads do.
+    def locked(&block)
+      Fiber.current_scheduler ? hold { @mutex.synchronize(&block) } : @mutex.synchronize(&block)
+    end
+
     def whole(&block) = Thread.handle_interrupt(NOTHING, &block)
 
     # In this order: who is interrupted in between does it again.
@@ -252,7 +279,7 @@ module Kprod
 
     # There is no outcome of a batch that was refused, or withdrawn before it was accepted, which its answer tells.
     def give_up(batch, tag, accepted)
-      @mutex.synchronize do
+      locked do
         next unless @owed.key?(tag)
         next if accepted.done? && !accepted.error
         next @owed.delete(tag) if accepted.done?
@@ -290,12 +317,7 @@ module Kprod
       @room.broadcast
     end
 
-    def wait_for(condition, limit = nil)
-      @fibers[Fiber.current] = true
-      condition.wait(@mutex, limit)
-    ensure
-      @fibers.delete(Fiber.current)
-    end
+    def wait_for(condition, limit = nil) = hold { condition.wait(@mutex, limit) }
 
     def await_room(wait)
       limit = now + @max_block

@@ -104,7 +104,9 @@ module Kprod
     end
 
     def bytes_of(content)
-      raise ArgumentError, 'keys, values and headers must be Strings or nil' unless content.is_a?(String)
+      unless content.is_a?(String)
+        raise ArgumentError, "keys, values and headers must be Strings or nil, not #{content.class}"
+      end
 
       # A class of the program's own may count otherwise.
       content = String.new(content) unless content.instance_of?(String)

@@ -20,6 +20,8 @@ module Kprod
       # The call that ends it in the library.
       @closed = nil
       @poller = Reports.new(@handle, @outgoing, @names).start
+      # Its thread does not hold it.
+      ObjectSpace.define_finalizer(self, @poller.method(:abandon))
     end
 
     # Makes a producer and closes it after the block. A child that the block forks may leave it too.
@@ -44,13 +46,13 @@ module Kprod
     # @raise [QueueFullError] there is no room, and it will not be sent
     def send(topic, value, key: nil, headers: nil, partition: nil, timestamp: nil, &callback)
       @outgoing.add(handle_of(topic), value, key, Described.pairs(headers), place(partition),
-                    Described.milliseconds(timestamp), callback, true)
+                    Described.milliseconds(timestamp), callback, self, true)
     end
 
     # As {#send}, but never waits: {QueueFullError} when there is no room.
     def try_send(topic, value, key: nil, headers: nil, partition: nil, timestamp: nil, &callback)
       @outgoing.add(handle_of(topic), value, key, Described.pairs(headers), place(partition),
-                    Described.milliseconds(timestamp), callback, false)
+                    Described.milliseconds(timestamp), callback, self, false)
     end
 
     # @return [Integer] the number of the topic's partitions
@@ -72,10 +74,11 @@ module Kprod
     # waits, by Timeout or Thread#raise, it may not, and is not sent unless the library has accepted it before.
     # @return [Future]
     def send_batch(batch, topic, partition, &callback)
-      raise ArgumentError, 'a batch needs a partition' if place(partition) == UNASSIGNED
+      raise ArgumentError, "batch must be one of create_batch, not #{batch.class}" unless batch.is_a?(Batch)
 
+      Described.partition(partition)
       topic = handle_of(topic)
-      @outgoing.offer(batch, callback) do |tag, accepted|
+      @outgoing.offer(batch, callback, self) do |tag, accepted|
         Library.kprod_send_batch_async(@handle, batch.handle, topic, partition, tag, accepted)
       end
     end
@@ -119,14 +122,18 @@ module Kprod
       @outgoing.check_process
       @outgoing.check_wait
       @closing = true
-      @mutex.synchronize { @closed ||= end_after_sends if @poller.alive? }
-      @poller.join
+      @outgoing.hold do
+        @mutex.synchronize { @closed ||= end_after_sends if @poller.alive? }
+        @poller.join
+      end
       nil
     end
 
     private
 
     def create(properties)
+      raise ArgumentError, "properties must be a Hash, not #{properties.class}" unless properties.is_a?(Hash)
+
       out = FFI::MemoryPointer.new(:pointer)
       error = FFI::MemoryPointer.new(:pointer)
       config = Library.kprod_config_new
@@ -155,23 +162,24 @@ module Kprod
       @outgoing.expect(after_sends: after_sends) { |tag| Library.public_send(call, @handle, *arguments, tag) }.value
     end
 
-    def place(partition)
-      return UNASSIGNED if partition.nil?
-      return partition if partition.is_a?(Integer) && partition.between?(0, 0x7fffffff)
-
-      raise ArgumentError, 'a partition must be an Integer from 0'
-    end
+    def place(partition) = partition.nil? ? UNASSIGNED : Described.partition(partition)
 
     def handle_of(topic)
       check_open
-      @topics[topic] || @mutex.synchronize do
-        out = FFI::MemoryPointer.new(:uint32)
-        code = Library.kprod_topic(@handle, topic, topic.bytesize, out)
-        raise Error.of(code) unless code.zero?
+      @topics[topic] || learn(Described.topic(topic))
+    end
 
-        @names[out.read_uint32] = topic.dup.freeze
-        @topics[topic.dup.freeze] = out.read_uint32
-      end
+    def learn(topic)
+      @outgoing.hold { @mutex.synchronize { @topics[topic] || ask_for(topic) } }
+    end
+
+    def ask_for(topic)
+      out = FFI::MemoryPointer.new(:uint32)
+      code = Library.kprod_topic(@handle, topic, topic.bytesize, out)
+      raise Error.of(code) unless code.zero?
+
+      @names[out.read_uint32] = topic.dup.freeze
+      @topics[topic.dup.freeze] = out.read_uint32
     end
 
     def check_open

@@ -23,18 +23,32 @@ module Kprod
       @outgoing = outgoing
       @names = names
       @entries = FFI::MemoryPointer.new(Library::DELIVERY_SIZE, CHUNK)
-      @stopped = @destroyed = @over = false
+      @stopped = @abandoned = @destroyed = @over = false
+      # Held where the library must not go, or is said to.
+      @there = Mutex.new
       # Of the end.
       @code = nil
     end
 
     # The threads would wait in the library when the process is to end, and nothing else can end that. What the program
-    # registers after it has loaded this runs before, and may still use its producers.
-    at_exit { LIVE.keys.each(&:stop) }
+    # registers after it has loaded this runs before, and may still use its producers; for those that are made later it
+    # is registered again.
+    def self.stop_at_exit
+      return if @registered
+
+      @registered = true
+      at_exit do
+        @registered = false
+        LIVE.keys.each(&:stop)
+      end
+    end
+
+    stop_at_exit
 
     # Starts the thread.
     def start
       LIVE[self] = true
+      Reports.stop_at_exit
       go_on
       self
     end
@@ -42,7 +56,16 @@ module Kprod
     # Ends the thread without another report.
     def stop
       @stopped = true
-      Library.kprod_poll_interrupt(@handle)
+      interrupt
+    end
+
+    # Ends the producer, which was collected. A finalizer's thread may hold any lock and be in the middle of anything:
+    # nothing waits here, and the producer's thread does the work.
+    def abandon(_id)
+      return if @stopped || @outgoing.forked?
+
+      @abandoned = true
+      interrupt
     end
 
     def alive? = @thread.alive?
@@ -57,6 +80,17 @@ module Kprod
     end
 
     private
+
+    # Where the lock is taken, the library is about to go, or another does this.
+    def interrupt
+      return unless @there.try_lock
+
+      begin
+        Library.kprod_poll_interrupt(@handle) unless @destroyed
+      ensure
+        @there.unlock
+      end
+    end
 
     def go_on
       @thread = Thread.new { run }
@@ -79,7 +113,7 @@ module Kprod
     def finish
       LIVE.delete(self)
       unless @stopped || @destroyed
-        @destroyed = true
+        @there.synchronize { @destroyed = true }
         Library.kprod_destroy(@handle)
       end
       @outgoing.end_with(@code)
@@ -91,7 +125,7 @@ module Kprod
       loop do
         count = Library.kprod_poll(@handle, @entries, CHUNK, 0)
         count = wait if count.zero?
-        return CLOSED if @stopped
+        return CLOSED if @stopped || @abandoned
 
         return count if count.negative?
 

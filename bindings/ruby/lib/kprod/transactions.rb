@@ -53,9 +53,12 @@ module Kprod
     end
 
     def send_offsets(offsets, group)
-      step([:offsets, offsets.to_a, group]) do |tag|
-        described, member, _kept = describe(offsets, group)
-        Library.kprod_send_offsets_to_transaction_async(@handle, described, offsets.size, member, tag)
+      pairs = pairs_of(offsets)
+      raise ArgumentError, "group must be a String, not #{group.class}" unless group.is_a?(String)
+
+      step([:offsets, pairs, group]) do |tag|
+        described, member, _kept = describe(pairs, group)
+        Library.kprod_send_offsets_to_transaction_async(@handle, described, pairs.length, member, tag)
       end
     end
 
@@ -104,14 +107,25 @@ module Kprod
       nil
     end
 
+    # The offsets as an array, in which all is as it has to be.
+    def pairs_of(offsets)
+      raise ArgumentError, "offsets must be a Hash, not #{offsets.class}" unless offsets.is_a?(Hash)
+
+      offsets.to_a.each do |place, offset|
+        unless place.is_a?(Array) && place.length == 2
+          raise ArgumentError, 'offsets must have a topic and a partition, in an Array, for each key'
+        end
+
+        Described.topic(place.first)
+        Described.partition(place.last)
+        Described.offset(offset)
+      end
+    end
+
     # The library's structs, and the strings that they point to.
     def describe(offsets, group)
       described = FFI::MemoryPointer.new(64, [offsets.size, 1].max)
       kept = offsets.each_with_index.map do |((topic, partition), offset), place|
-        unless partition.is_a?(Integer) && offset.is_a?(Integer)
-          raise ArgumentError, 'partitions and offsets must be Integers'
-        end
-
         name = FFI::MemoryPointer.from_string(topic)
         (described + (place * 64)).put_pointer(0, name).put_int64(8, topic.bytesize).put_int64(16, offset)
                                   .put_int64(32, -1).put_int32(40, partition).put_int32(44, -1)
