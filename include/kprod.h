@@ -2,7 +2,8 @@
  * libkprod: a Kafka producer. Generated from src/ffi; do not edit.
  *
  * Functions that can fail return an int32_t: 0, or one of KPROD_ERR_*, or a code of a broker newer than this header.
- * They check what they are given: a call with bad arguments returns KPROD_ERR_INVALID_ARG and changes nothing.
+ * They check what they are given: a call with bad arguments returns KPROD_ERR_INVALID_ARG and changes nothing. An
+ * array of structs must lie as C aligns them, else it is a bad argument.
  * Out-parameters are written on success only, error objects on failure only. Every timeout_ms is in milliseconds: 0
  * does not wait, KPROD_TIMEOUT_CONFIGURED is the configuration's limit, less is an error.
  *
