@@ -100,10 +100,27 @@ type poller struct {
 	whose   []waiting
 	// Of got reports, those before next have been told.
 	next, got int
+	// calls is set when one of them went to a function.
+	calls bool
 }
 
 func newPoller() *poller {
 	return &poller{reports: make([]C.kprod_delivery_t, atATime), whose: make([]waiting, atATime)}
+}
+
+// call lets inCallback look for this poller, until rest.
+func (w *poller) call() {
+	if !w.calls {
+		w.calls = true
+		calling.Add(1)
+	}
+}
+
+func (w *poller) rest() {
+	if w.calls {
+		w.calls = false
+		calling.Add(-1)
+	}
 }
 
 // poll hands every outcome to whom it is for, until the producer is closed and nothing is left, and then destroys it.
@@ -121,6 +138,7 @@ func (p *Producer) poll(with *poller) {
 		for with.next < with.got {
 			p.tellNext(with)
 		}
+		with.rest()
 		p.polled.ring()
 		got := C.kprod_poll(p.producer, &with.reports[0], atATime, -1)
 		if got < 0 {
@@ -144,13 +162,15 @@ func (p *Producer) tellNext(with *poller) {
 		return
 	}
 	report, err := p.outcome(of)
+	if who.done != nil || who.many != nil {
+		with.call()
+	}
 	who.tell(int(of.tag>>32), report, err)
 }
 
 // outcome translates a report.
 func (p *Producer) outcome(of *C.kprod_delivery_t) (Report, error) {
 	report := Report{
-		Topic:          p.topics.name(uint32(of.topic)),
 		Partition:      int32(of.partition),
 		Offset:         int64(of.offset),
 		LogStartOffset: int64(of.log_start_offset),
@@ -159,7 +179,14 @@ func (p *Producer) outcome(of *C.kprod_delivery_t) (Report, error) {
 		timestamp:      int64(of.timestamp_ms),
 		flags:          uint32(of.flags),
 	}
+	topic := p.topics.at(uint32(of.topic))
+	if topic != nil {
+		report.Topic = topic.name
+	}
 	if of.error == 0 {
+		if topic != nil && of.count > 0 {
+			topic.setKnown() // so that sends to it need not ask
+		}
 		return report, nil
 	}
 	return report, &Error{Code: Code(of.error), Message: p.detail(of), flags: uint32(of.flags)}

@@ -146,6 +146,9 @@ func (p *Producer) Close(ctx context.Context) error {
 	if ctx == nil {
 		return goesOn(ctx, "")
 	}
+	if err := mayWait("Close"); err != nil {
+		return err
+	}
 	var incomplete error
 	if p.closing.CompareAndSwap(false, true) {
 		incomplete = p.close(ctx)
@@ -199,6 +202,9 @@ func (p *Producer) call(ctx context.Context, name string, begin func(tag C.uint6
 // operation begins one of the library's asynchronous calls and waits for its entry, with the gate entered.
 func (p *Producer) operation(ctx context.Context, name string, begin func(tag C.uint64_t) C.int32_t) (Report, error) {
 	if err := goesOn(ctx, name+" was not begun"); err != nil {
+		return Report{}, err
+	}
+	if err := mayWait(name); err != nil {
 		return Report{}, err
 	}
 	return p.begun(ctx, name, p.gate.shutting, begin)

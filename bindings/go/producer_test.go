@@ -166,18 +166,19 @@ func TestACancelledCloseClosesAllTheSame(t *testing.T) {
 	must(t, producer.Close(background(t)))
 }
 
-func TestACloseAfterOneInACallbackWaitsForTheEnd(t *testing.T) {
+func TestACloseWaitsForTheEndOfAFunction(t *testing.T) {
 	producer := newProducer(t, newCluster(t, "t", 1), nil)
-	closed, resume := make(chan error), make(chan struct{})
+	running, resume := make(chan struct{}), make(chan struct{})
 	var over atomic.Bool
 	must(t, producer.SendAsync(background(t), &kprod.Record{Topic: "t"}, func(kprod.Report, error) {
-		ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
-		defer cancel()
-		closed <- producer.Close(ctx)
+		close(running)
 		<-resume
 		over.Store(true)
 	}))
-	wantRefusal(t, receive(t, closed), context.DeadlineExceeded)
+	receive(t, running)
+	short, cancel := context.WithTimeout(background(t), 50*time.Millisecond)
+	defer cancel()
+	wantRefusal(t, producer.Close(short), context.DeadlineExceeded)
 	wantRefusal(t, producer.Close(ended(t)), context.Canceled) // while it runs
 	close(resume)
 	must(t, producer.Close(background(t)))

@@ -80,6 +80,9 @@ func (p *Producer) step(ctx context.Context, wanted *step) (*Transaction, error)
 	if ctx == nil {
 		return nil, goesOn(ctx, "")
 	}
+	if err := mayWait(wanted.name); err != nil {
+		return nil, err
+	}
 	if !p.gate.enter() {
 		return nil, refused(C.KPROD_ERR_CLOSED)
 	}

@@ -20,6 +20,12 @@ type topic struct {
 	known atomic.Bool
 }
 
+func (t *topic) setKnown() {
+	if !t.known.Load() {
+		t.known.Store(true)
+	}
+}
+
 // topics is replaced as a whole by whoever adds to it. Topics are never removed, as in the library.
 type topics struct {
 	adding sync.Mutex
@@ -28,12 +34,13 @@ type topics struct {
 	byHandle atomic.Pointer[[]*topic]
 }
 
-func (t *topics) name(handle uint32) string {
+// at gives a topic by its handle, nil where there is none.
+func (t *topics) at(handle uint32) *topic {
 	all := t.byHandle.Load()
-	if all == nil || int(handle) >= len(*all) || (*all)[handle] == nil {
-		return ""
+	if all == nil || int(handle) >= len(*all) {
+		return nil
 	}
-	return (*all)[handle].name
+	return (*all)[handle]
 }
 
 // topic gives a topic by its name.
@@ -99,6 +106,6 @@ func (p *Producer) partitionsFor(ctx context.Context, topic *topic) (int, error)
 	if err != nil {
 		return 0, err
 	}
-	topic.known.Store(true)
+	topic.setKnown()
 	return report.Records, nil
 }
