@@ -42,10 +42,10 @@ type Appended struct {
 
 // NewBatch makes an empty batch, which may grow to batch.size.
 func (p *Producer) NewBatch() (*Batch, error) {
-	if !p.gate.enter() {
+	if !p.enter() {
 		return nil, refused(C.KPROD_ERR_CLOSED)
 	}
-	defer p.gate.leave()
+	defer p.leave()
 	handle := &batchHandle{}
 	var failure *C.kprod_error_t
 	if code := C.kprod_create_batch(p.producer, &handle.batch, &failure); code != 0 {
@@ -125,6 +125,7 @@ func (b *Batch) Send(ctx context.Context, topic string, partition int32) (Report
 	if b.producer.lingers {
 		b.producer.hurry()
 	}
+	defer runtime.KeepAlive(b.producer) // one that was dropped would be closed
 	select {
 	case result := <-answer:
 		return result.Report, result.Err
@@ -153,10 +154,10 @@ func (b *Batch) send(ctx context.Context, name string, partition int32, who wait
 		return err
 	}
 	p := b.producer
-	if !p.gate.enter() {
+	if !p.enter() {
 		return refused(C.KPROD_ERR_CLOSED)
 	}
-	defer p.gate.leave()
+	defer p.leave()
 	to, err := p.topic(name)
 	if err != nil {
 		return err

@@ -13,7 +13,7 @@ import (
 var calling atomic.Int32
 
 // pollerEntry is where the function begins that stands at the end of a poller's stack.
-var pollerEntry = reflect.ValueOf((*Producer).poll).Pointer()
+var pollerEntry = reflect.ValueOf((*core).poll).Pointer()
 
 // inCallback tells whether a poller's goroutine is the caller. The stack tells it, which costs nothing where nobody
 // waits, and is not looked at while no poller calls anything.

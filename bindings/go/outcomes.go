@@ -125,7 +125,7 @@ func (w *poller) rest() {
 
 // poll hands every outcome to whom it is for, until the producer is closed and nothing is left, and then destroys it.
 // A function of the user's that ends the goroutine (runtime.Goexit, as testing.T.Fatal does) ends this one alone.
-func (p *Producer) poll(with *poller) {
+func (p *core) poll(with *poller) {
 	over := false
 	defer func() {
 		if over {
@@ -148,12 +148,13 @@ func (p *Producer) poll(with *poller) {
 		p.table.resolve(with.reports[:got], with.whose)
 	}
 	<-p.gate.empty
+	<-p.closed // or the call that closes would be in the library still
 	C.kprod_destroy(p.producer)
 	over = true
 }
 
 // tellNext takes the next report and tells who waits for it.
-func (p *Producer) tellNext(with *poller) {
+func (p *core) tellNext(with *poller) {
 	of, who := &with.reports[with.next], with.whose[with.next]
 	with.whose[with.next] = waiting{}
 	with.next++
@@ -169,7 +170,7 @@ func (p *Producer) tellNext(with *poller) {
 }
 
 // outcome translates a report.
-func (p *Producer) outcome(of *C.kprod_delivery_t) (Report, error) {
+func (p *core) outcome(of *C.kprod_delivery_t) (Report, error) {
 	report := Report{
 		Partition:      int32(of.partition),
 		Offset:         int64(of.offset),
@@ -193,7 +194,7 @@ func (p *Producer) outcome(of *C.kprod_delivery_t) (Report, error) {
 }
 
 // detail is the message of a failed report. Records of a batch share it, so the last one is kept.
-func (p *Producer) detail(of *C.kprod_delivery_t) string {
+func (p *core) detail(of *C.kprod_delivery_t) string {
 	if of.detail != 0 && of.detail == p.lastDetail {
 		return p.lastMessage
 	}

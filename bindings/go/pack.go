@@ -51,10 +51,10 @@ func (k *Pack) Append(record *Record) error {
 	if record == nil {
 		return noRecord()
 	}
-	if !k.producer.gate.enter() {
+	if !k.producer.enter() {
 		return refused(C.KPROD_ERR_CLOSED)
 	}
-	defer k.producer.gate.leave()
+	defer k.producer.leave()
 	return k.append(record)
 }
 
@@ -102,10 +102,10 @@ func (k *Pack) Send(ctx context.Context, done func(number int, report Report, er
 	if err := goesOn(ctx, "the records were not sent"); err != nil {
 		return 0, err
 	}
-	if !p.gate.enter() {
+	if !p.enter() {
 		return 0, refused(C.KPROD_ERR_CLOSED)
 	}
-	defer p.gate.leave()
+	defer p.leave()
 	if len(k.records) == 0 {
 		return 0, nil
 	}

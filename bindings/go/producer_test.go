@@ -163,6 +163,17 @@ func TestACancelledCloseClosesAllTheSame(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantCode(t, receive(t, outcome), kprod.ErrClosed)
+	if later := producer.Close(background(t)); later != err {
+		t.Fatalf("got %v, and %v from a later Close", err, later)
+	}
+}
+
+func TestACancelledCloseWithNothingLeftToSendSucceeds(t *testing.T) {
+	producer := newProducer(t, newCluster(t, "t", 1), nil)
+	_, err := producer.Send(background(t), &kprod.Record{Topic: "t"})
+	must(t, err)
+	must(t, producer.Flush(background(t)))
+	producer.Close(ended(t))
 	must(t, producer.Close(background(t)))
 }
 

@@ -10,6 +10,7 @@ import "C"
 
 import (
 	"context"
+	"runtime"
 	"sync"
 	"time"
 	"unsafe"
@@ -31,6 +32,7 @@ func (p *Producer) Send(ctx context.Context, record *Record) (Report, error) {
 	if p.lingers {
 		p.hurry()
 	}
+	defer runtime.KeepAlive(p) // one that was dropped would be closed
 	select {
 	case result := <-answer:
 		answers.Put(answer)
@@ -45,9 +47,9 @@ var answers = sync.Pool{New: func() any { return make(chan Result, 1) }}
 
 // hurry sends everything that lingers.
 func (p *Producer) hurry() {
-	if p.gate.enter() {
+	if p.enter() {
 		C.kprod_flush(p.producer, 0, nil)
-		p.gate.leave()
+		p.leave()
 	}
 }
 
@@ -71,10 +73,10 @@ func (p *Producer) TrySend(record *Record, done func(Report, error)) error {
 	if record == nil {
 		return noRecord()
 	}
-	if !p.gate.enter() {
+	if !p.enter() {
 		return refused(C.KPROD_ERR_CLOSED)
 	}
-	defer p.gate.leave()
+	defer p.leave()
 	topic, err := p.topic(record.Topic)
 	if err != nil {
 		return err
@@ -94,10 +96,10 @@ func (p *Producer) send(ctx context.Context, record *Record, who waiting) error 
 	if err := goesOn(ctx, "the record was not sent"); err != nil {
 		return err
 	}
-	if !p.gate.enter() {
+	if !p.enter() {
 		return refused(C.KPROD_ERR_CLOSED)
 	}
-	defer p.gate.leave()
+	defer p.leave()
 	topic, err := p.known(ctx, record.Topic)
 	if err != nil {
 		return err

@@ -83,10 +83,10 @@ func (p *Producer) step(ctx context.Context, wanted *step) (*Transaction, error)
 	if err := mayWait(wanted.name); err != nil {
 		return nil, err
 	}
-	if !p.gate.enter() {
+	if !p.enter() {
 		return nil, refused(C.KPROD_ERR_CLOSED)
 	}
-	defer p.gate.leave()
+	defer p.leave()
 	for {
 		taken, ended, err := p.takeStep(ctx, wanted)
 		if err != nil {

@@ -88,10 +88,10 @@ func (t *topics) add(producer *C.kprod_producer_t, name string) (*topic, error) 
 // PartitionsFor tells how many partitions a topic has, and asks the brokers if that is not known yet, for up to
 // max.block.ms.
 func (p *Producer) PartitionsFor(ctx context.Context, name string) (int, error) {
-	if !p.gate.enter() {
+	if !p.enter() {
 		return 0, refused(C.KPROD_ERR_CLOSED)
 	}
-	defer p.gate.leave()
+	defer p.leave()
 	topic, err := p.topic(name)
 	if err != nil {
 		return 0, err
@@ -100,6 +100,8 @@ func (p *Producer) PartitionsFor(ctx context.Context, name string) (int, error) 
 }
 
 func (p *Producer) partitionsFor(ctx context.Context, topic *topic) (int, error) {
+	ctx, done := p.inTime(ctx)
+	defer done()
 	report, err := p.operation(ctx, "PartitionsFor", func(tag C.uint64_t) C.int32_t {
 		return C.kprod_partitions_for_async(p.producer, topic.handle, tag)
 	})
