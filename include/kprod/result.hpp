@@ -134,7 +134,8 @@ public:
         if (error_)
             detail::raise(*error_);
     }
-    const kprod::error &error() const noexcept { return *error_; }
+    // Needs an error: else the process ends.
+    const kprod::error &error() const noexcept { return error_.value(); }
 
 private:
     std::optional<kprod::error> error_;
