@@ -123,7 +123,7 @@ template <class Function> struct parcel {
     static void open(std::uint64_t context, const kprod_delivery_t *raw) noexcept
     {
         const std::unique_ptr<parcel> owner(from_context<parcel>(context));
-        const report outcome(*raw);
+        const auto &outcome = *static_cast<const report *>(raw);
         owner->at->guarded([&] { static_cast<void>(std::invoke(owner->function, outcome)); });
     }
 };
