@@ -42,10 +42,10 @@ type Appended struct {
 
 // NewBatch makes an empty batch, which may grow to batch.size.
 func (p *Producer) NewBatch() (*Batch, error) {
-	if !p.gate.enter() {
+	if !p.enter() {
 		return nil, refused(C.KPROD_ERR_CLOSED)
 	}
-	defer p.gate.leave()
+	defer p.leave()
 	handle := &batchHandle{}
 	var failure *C.kprod_error_t
 	if code := C.kprod_create_batch(p.producer, &handle.batch, &failure); code != 0 {
@@ -115,6 +115,9 @@ func (b *Batch) measure() {
 
 // Send sends the batch and waits for its outcome. See SendAsync and [Producer.Send].
 func (b *Batch) Send(ctx context.Context, topic string, partition int32) (Report, error) {
+	if err := mayWait("Batch.Send"); err != nil {
+		return nowhere, err
+	}
 	answer := make(chan Result, 1)
 	if err := b.send(ctx, topic, partition, waiting{results: answer, left: 1}); err != nil {
 		return nowhere, err
@@ -122,6 +125,7 @@ func (b *Batch) Send(ctx context.Context, topic string, partition int32) (Report
 	if b.producer.lingers {
 		b.producer.hurry()
 	}
+	defer runtime.KeepAlive(b.producer) // one that was dropped would be closed
 	select {
 	case result := <-answer:
 		return result.Report, result.Err
@@ -134,6 +138,7 @@ func (b *Batch) Send(ctx context.Context, topic string, partition int32) (Report
 // the partition before is on its way, until ctx ends and up to max.block.ms. After an error of the library's the batch
 // is as it was and may be sent again; when ctx ended, it is discarded. done gets the one outcome of the whole batch,
 // whose offset is that of its first record; nil is for those who do not care. An empty batch succeeds without a request.
+// Within a function given to a send it does not wait: while the one before is not on its way, it returns [ErrQueueFull].
 func (b *Batch) SendAsync(ctx context.Context, topic string, partition int32, done func(Report, error)) error {
 	return b.send(ctx, topic, partition, waiting{done: done, left: 1})
 }
@@ -149,15 +154,18 @@ func (b *Batch) send(ctx context.Context, name string, partition int32, who wait
 		return err
 	}
 	p := b.producer
-	if !p.gate.enter() {
+	if !p.enter() {
 		return refused(C.KPROD_ERR_CLOSED)
 	}
-	defer p.gate.leave()
+	defer p.leave()
 	to, err := p.topic(name)
 	if err != nil {
 		return err
 	}
 	place := p.table.take(who)
+	if inCallback() {
+		return b.try(to, partition, place)
+	}
 	accepted := make(chan Result, 1)
 	operation := p.table.take(waiting{results: accepted, left: 1})
 	code := C.kprod_send_batch_async(p.producer, b.batch.batch, to.handle, C.int32_t(partition),
@@ -172,6 +180,18 @@ func (b *Batch) send(ctx context.Context, name string, partition int32, who wait
 		p.table.give(place, 1)
 	}
 	return err
+}
+
+// try sends the batch without waiting.
+func (b *Batch) try(to *topic, partition int32, place uint32) error {
+	p := b.producer
+	code := C.kprod_try_send_batch(p.producer, b.batch.batch, to.handle, C.int32_t(partition), tagOf(place, 0))
+	if code != 0 {
+		p.table.give(place, 1)
+		return refused(code)
+	}
+	b.discard()
+	return nil
 }
 
 // accepted waits for the library's word. Freeing the batch takes it back, if that is not too late.

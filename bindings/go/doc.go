@@ -35,9 +35,15 @@
 // # Callbacks
 //
 // Outcomes are taken from the library by one goroutine, which calls the functions given to SendAsync and fills the
-// channels given to SendChan. While one of them blocks, no other outcome gets through, so they must be quick. They may
-// call TrySend, but nothing that waits for an outcome. One that panics ends the program, as in any goroutine; one that
-// ends its goroutine (runtime.Goexit) keeps no other from being called.
+// channels given to SendChan. While one of them blocks, no other outcome gets through, so they must be quick. One that
+// panics ends the program, as in any goroutine; one that ends its goroutine (runtime.Goexit) keeps no other from being
+// called.
+//
+// They may send, and no send waits there: a record of a topic that is not known yet waits in buffer.memory, and where
+// there is no room SendAsync, SendMany and Pack.Send return [ErrQueueFull] at once, as does Batch.SendAsync while the
+// partition's batch before has to go first. What waits for an outcome is refused at once with [ErrInCallback], whichever
+// producer's it is, and has done nothing: Send, Batch.Send, Start, PartitionsFor, Flush, Close, and the steps of
+// transactions. Call these in a goroutine of their own, and do not let the function wait for that.
 //
 // # Building
 //

@@ -100,15 +100,32 @@ type poller struct {
 	whose   []waiting
 	// Of got reports, those before next have been told.
 	next, got int
+	// calls is set when one of them went to a function.
+	calls bool
 }
 
 func newPoller() *poller {
 	return &poller{reports: make([]C.kprod_delivery_t, atATime), whose: make([]waiting, atATime)}
 }
 
+// call lets inCallback look for this poller, until rest.
+func (w *poller) call() {
+	if !w.calls {
+		w.calls = true
+		calling.Add(1)
+	}
+}
+
+func (w *poller) rest() {
+	if w.calls {
+		w.calls = false
+		calling.Add(-1)
+	}
+}
+
 // poll hands every outcome to whom it is for, until the producer is closed and nothing is left, and then destroys it.
 // A function of the user's that ends the goroutine (runtime.Goexit, as testing.T.Fatal does) ends this one alone.
-func (p *Producer) poll(with *poller) {
+func (p *core) poll(with *poller) {
 	over := false
 	defer func() {
 		if over {
@@ -121,6 +138,7 @@ func (p *Producer) poll(with *poller) {
 		for with.next < with.got {
 			p.tellNext(with)
 		}
+		with.rest()
 		p.polled.ring()
 		got := C.kprod_poll(p.producer, &with.reports[0], atATime, -1)
 		if got < 0 {
@@ -130,12 +148,13 @@ func (p *Producer) poll(with *poller) {
 		p.table.resolve(with.reports[:got], with.whose)
 	}
 	<-p.gate.empty
+	<-p.closed // or the call that closes would be in the library still
 	C.kprod_destroy(p.producer)
 	over = true
 }
 
 // tellNext takes the next report and tells who waits for it.
-func (p *Producer) tellNext(with *poller) {
+func (p *core) tellNext(with *poller) {
 	of, who := &with.reports[with.next], with.whose[with.next]
 	with.whose[with.next] = waiting{}
 	with.next++
@@ -144,13 +163,15 @@ func (p *Producer) tellNext(with *poller) {
 		return
 	}
 	report, err := p.outcome(of)
+	if who.done != nil || who.many != nil {
+		with.call()
+	}
 	who.tell(int(of.tag>>32), report, err)
 }
 
 // outcome translates a report.
-func (p *Producer) outcome(of *C.kprod_delivery_t) (Report, error) {
+func (p *core) outcome(of *C.kprod_delivery_t) (Report, error) {
 	report := Report{
-		Topic:          p.topics.name(uint32(of.topic)),
 		Partition:      int32(of.partition),
 		Offset:         int64(of.offset),
 		LogStartOffset: int64(of.log_start_offset),
@@ -159,14 +180,21 @@ func (p *Producer) outcome(of *C.kprod_delivery_t) (Report, error) {
 		timestamp:      int64(of.timestamp_ms),
 		flags:          uint32(of.flags),
 	}
+	topic := p.topics.at(uint32(of.topic))
+	if topic != nil {
+		report.Topic = topic.name
+	}
 	if of.error == 0 {
+		if topic != nil && of.count > 0 {
+			topic.setKnown() // so that sends to it need not ask
+		}
 		return report, nil
 	}
 	return report, &Error{Code: Code(of.error), Message: p.detail(of), flags: uint32(of.flags)}
 }
 
 // detail is the message of a failed report. Records of a batch share it, so the last one is kept.
-func (p *Producer) detail(of *C.kprod_delivery_t) string {
+func (p *core) detail(of *C.kprod_delivery_t) string {
 	if of.detail != 0 && of.detail == p.lastDetail {
 		return p.lastMessage
 	}

@@ -51,10 +51,10 @@ func (k *Pack) Append(record *Record) error {
 	if record == nil {
 		return noRecord()
 	}
-	if !k.producer.gate.enter() {
+	if !k.producer.enter() {
 		return refused(C.KPROD_ERR_CLOSED)
 	}
-	defer k.producer.gate.leave()
+	defer k.producer.leave()
 	return k.append(record)
 }
 
@@ -95,24 +95,22 @@ func (k *Pack) append(record *Record) error {
 // Send hands the records over, in their order, and returns when all are accepted: it waits for metadata and for room
 // until ctx ends and up to max.block.ms. accepted is how many of them, from the first, were: on an error those behind
 // are refused, and the error tells why the first of them was. done gets the outcome of each accepted record, with its
-// number; nil is for those who do not care. The pack keeps its records until Reset.
+// number; nil is for those who do not care. Within a function given to a send it does not wait: [ErrQueueFull] tells
+// that there is no room for more. The pack keeps its records until Reset.
 func (k *Pack) Send(ctx context.Context, done func(number int, report Report, err error)) (accepted int, err error) {
 	p := k.producer
 	if err := goesOn(ctx, "the records were not sent"); err != nil {
 		return 0, err
 	}
-	if !p.gate.enter() {
+	if !p.enter() {
 		return 0, refused(C.KPROD_ERR_CLOSED)
 	}
-	defer p.gate.leave()
+	defer p.leave()
 	if len(k.records) == 0 {
 		return 0, nil
 	}
-	for topic := range k.unknown {
-		if _, err := p.partitionsFor(ctx, topic); err != nil {
-			return 0, err
-		}
-		delete(k.unknown, topic)
+	if err := k.getKnown(ctx); err != nil {
+		return 0, err
 	}
 	if done == nil {
 		done = func(int, Report, error) {}
@@ -129,7 +127,7 @@ func (k *Pack) Send(ctx context.Context, done func(number int, report Report, er
 		return why
 	}
 	code := try()
-	if full(code) {
+	if full(code) && !inCallback() {
 		err = p.whenRoom(ctx, try)
 	} else if code != 0 {
 		err = refused(code)
@@ -138,6 +136,20 @@ func (k *Pack) Send(ctx context.Context, done func(number int, report Report, er
 		p.table.give(place, left)
 	}
 	return accepted, err
+}
+
+// getKnown waits for the metadata of the records' topics. In a callback the records wait for it, in buffer.memory.
+func (k *Pack) getKnown(ctx context.Context) error {
+	if len(k.unknown) == 0 || inCallback() {
+		return nil
+	}
+	for topic := range k.unknown {
+		if _, err := k.producer.partitionsFor(ctx, topic); err != nil {
+			return err
+		}
+		delete(k.unknown, topic)
+	}
+	return nil
 }
 
 // packs has those of SendMany.

@@ -8,7 +8,9 @@ import "C"
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"runtime"
 	"sort"
 	"strconv"
 	"sync/atomic"
@@ -21,26 +23,40 @@ import (
 // where one is near. docs/configuration.md of libkprod lists them all.
 type Config map[string]string
 
-// Producer sends records. Any number of goroutines may use it at once. It must be closed.
+// Producer sends records. Any number of goroutines may use it at once. It should be closed: one that is dropped instead
+// closes as by Close(context.Background()), but not before the garbage collector finds it, and nobody sees the result.
 type Producer struct {
+	*core
+	steps steps
+}
+
+// core is what a producer shares with the goroutine that polls, which must not hold the Producer itself: a Producer
+// that nobody else holds is garbage.
+type core struct {
 	producer *C.kprod_producer_t
 	gate     *gate
-	// ended is closed when the last outcome has been told and the library's producer is gone.
-	ended    chan struct{}
 	topics   topics
 	table    table
 	writable broadcast
 	polled   broadcast
-	steps    steps
 	// maxBlock is max.block.ms; lingers tells whether linger.ms is above 0.
 	maxBlock time.Duration
 	lingers  bool
-	closing  atomic.Bool
+	// closing is set by the first Close; closed is closed when it has ended, with incomplete.
+	closing    atomic.Bool
+	closed     chan struct{}
+	incomplete error
+	// ended is closed when the last outcome has been told and the library's producer is gone.
+	ended chan struct{}
 
 	// The last failure's message, for poll alone.
 	lastDetail  C.uint64_t
 	lastMessage string
 }
+
+// enter begins a call of the library, unless the producer is closed. leave ends it, and keeps the Producer until then.
+func (p *Producer) enter() bool { return p.gate.enter() }
+func (p *Producer) leave()      { p.gate.leave() }
 
 // Version is that of the libkprod that is loaded, "0.1.0".
 func Version() string { return C.GoString(C.kprod_version_string()) }
@@ -66,7 +82,7 @@ func New(config Config) (*Producer, error) {
 			return nil, err
 		}
 	}
-	p := &Producer{gate: newGate(), ended: make(chan struct{})}
+	p := &Producer{core: &core{gate: newGate(), closed: make(chan struct{}), ended: make(chan struct{})}}
 	p.maxBlock = time.Duration(number(properties, "max.block.ms") * float64(time.Millisecond))
 	p.lingers = number(properties, "linger.ms") > 0
 	var failure *C.kprod_error_t
@@ -74,6 +90,7 @@ func New(config Config) (*Producer, error) {
 		return nil, given(code, failure)
 	}
 	go p.poll(newPoller())
+	runtime.AddCleanup(p, func(dropped *core) { go dropped.close(context.Background()) }, p.core)
 	return p, nil
 }
 
@@ -116,6 +133,8 @@ func number(properties *C.kprod_config_t, name string) float64 {
 // Start waits until a broker answered and accepted the credentials, for up to max.block.ms. It may be left out: the
 // first send does it.
 func (p *Producer) Start(ctx context.Context) error {
+	ctx, done := p.inTime(ctx)
+	defer done()
 	return p.call(ctx, "Start", func(tag C.uint64_t) C.int32_t { return C.kprod_start_async(p.producer, tag) })
 }
 
@@ -128,10 +147,10 @@ func (p *Producer) Flush(ctx context.Context) error {
 // Purge drops records that have no outcome yet, those on their way too: they fail with [ErrPurgedQueued], or with
 // [ErrPurgedInFlight] if they may stand in the log all the same.
 func (p *Producer) Purge() error {
-	if !p.gate.enter() {
+	if !p.enter() {
 		return refused(C.KPROD_ERR_CLOSED)
 	}
-	defer p.gate.leave()
+	defer p.leave()
 	if code := C.kprod_purge(p.producer, C.KPROD_PURGE_QUEUED|C.KPROD_PURGE_IN_FLIGHT); code != 0 {
 		return refused(code)
 	}
@@ -141,40 +160,57 @@ func (p *Producer) Purge() error {
 // Close refuses further records, sends what was accepted and waits for the outcomes, until ctx ends and at most for
 // max.block.ms. What has none by then fails with [ErrClosed], and Close says so. An open transaction is aborted. When
 // Close returns, every function has been called and everything is released, unless ctx ended before. It may be called
-// again, to wait for that: a later Close only does, and then returns nil.
+// again, and by several at once: the first one closes, the others wait for the end of that, each until its own ctx ends,
+// and then return what the first found.
 func (p *Producer) Close(ctx context.Context) error {
 	if ctx == nil {
 		return goesOn(ctx, "")
 	}
-	var incomplete error
-	if p.closing.CompareAndSwap(false, true) {
-		incomplete = p.close(ctx)
+	if err := mayWait("Close"); err != nil {
+		return err
 	}
+	first := p.close(ctx)
 	select {
 	case <-p.ended:
-		return incomplete
+		return p.incomplete
 	case <-ctx.Done():
 	}
 	switch {
-	case isClosed(p.ended) || incomplete != nil:
-		return incomplete
-	default:
+	case isClosed(p.ended) || first && p.incomplete != nil:
+		return p.incomplete
+	case isClosed(p.closed):
 		return interrupted(ctx, ErrTimedOut, "closed, but a function given to a send is still running")
+	default:
+		return interrupted(ctx, ErrTimedOut, "another Close goes on, and has not ended")
 	}
 }
 
-func (p *Producer) close(ctx context.Context) error {
+// close closes the producer, if nobody else does or did.
+func (p *core) close(ctx context.Context) (first bool) {
+	if !p.closing.CompareAndSwap(false, true) {
+		return false
+	}
+	p.incomplete = p.finish(ctx)
+	close(p.closed)
+	return true
+}
+
+func (p *core) finish(ctx context.Context) error {
 	limit, cancel := context.WithTimeout(ctx, p.maxBlock)
 	defer cancel()
 	p.gate.close()
-	var err error
-	select { // those who wait see it shutting, but one may need the goroutine that this is called from
+	select { // those who wait see it shutting, but one may need a function of the user's to return first
 	case <-p.gate.empty:
+	case <-limit.Done():
+	}
+	err := limit.Err()
+	if isClosed(p.gate.empty) {
 		_, err = p.begun(limit, "Close", nil, func(tag C.uint64_t) C.int32_t {
 			return C.kprod_flush_async(p.producer, tag)
 		})
-	case <-limit.Done():
-		err = limit.Err()
+		if err != nil && C.kprod_flush(p.producer, 0, nil) == 0 { // there is none left, but functions to be called
+			err = nil
+		}
 	}
 	if limit.Err() != nil && err != nil {
 		err = interrupted(limit, ErrTimedOut, "closed, and what had no outcome yet fails")
@@ -186,12 +222,23 @@ func (p *Producer) close(ctx context.Context) error {
 	return err
 }
 
+// errHeldUp is why an answer that the library gave in time did not get through.
+var errHeldUp = errors.New("a function given to a send, or a channel without room, holds up all answers")
+
+// inTime limits the wait for an answer that the library gives within max.block.ms, with some time for it to get through.
+func (p *core) inTime(ctx context.Context) (context.Context, context.CancelFunc) {
+	if ctx == nil {
+		return nil, func() {}
+	}
+	return context.WithTimeoutCause(ctx, p.maxBlock+time.Second, errHeldUp)
+}
+
 // call is an operation without a result.
 func (p *Producer) call(ctx context.Context, name string, begin func(tag C.uint64_t) C.int32_t) error {
-	if !p.gate.enter() {
+	if !p.enter() {
 		return refused(C.KPROD_ERR_CLOSED)
 	}
-	defer p.gate.leave()
+	defer p.leave()
 	_, err := p.operation(ctx, name, begin)
 	return err
 }
@@ -201,10 +248,13 @@ func (p *Producer) operation(ctx context.Context, name string, begin func(tag C.
 	if err := goesOn(ctx, name+" was not begun"); err != nil {
 		return Report{}, err
 	}
+	if err := mayWait(name); err != nil {
+		return Report{}, err
+	}
 	return p.begun(ctx, name, p.gate.shutting, begin)
 }
 
-func (p *Producer) begun(ctx context.Context, name string, shutting <-chan struct{},
+func (p *core) begun(ctx context.Context, name string, shutting <-chan struct{},
 	begin func(tag C.uint64_t) C.int32_t) (Report, error) {
 	answer := make(chan Result, 1)
 	place := p.table.take(waiting{results: answer, left: 1})

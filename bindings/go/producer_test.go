@@ -163,21 +163,33 @@ func TestACancelledCloseClosesAllTheSame(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantCode(t, receive(t, outcome), kprod.ErrClosed)
+	if later := producer.Close(background(t)); later != err {
+		t.Fatalf("got %v, and %v from a later Close", err, later)
+	}
+}
+
+func TestACancelledCloseWithNothingLeftToSendSucceeds(t *testing.T) {
+	producer := newProducer(t, newCluster(t, "t", 1), nil)
+	_, err := producer.Send(background(t), &kprod.Record{Topic: "t"})
+	must(t, err)
+	must(t, producer.Flush(background(t)))
+	producer.Close(ended(t))
 	must(t, producer.Close(background(t)))
 }
 
-func TestACloseAfterOneInACallbackWaitsForTheEnd(t *testing.T) {
+func TestACloseWaitsForTheEndOfAFunction(t *testing.T) {
 	producer := newProducer(t, newCluster(t, "t", 1), nil)
-	closed, resume := make(chan error), make(chan struct{})
+	running, resume := make(chan struct{}), make(chan struct{})
 	var over atomic.Bool
 	must(t, producer.SendAsync(background(t), &kprod.Record{Topic: "t"}, func(kprod.Report, error) {
-		ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
-		defer cancel()
-		closed <- producer.Close(ctx)
+		close(running)
 		<-resume
 		over.Store(true)
 	}))
-	wantRefusal(t, receive(t, closed), context.DeadlineExceeded)
+	receive(t, running)
+	short, cancel := context.WithTimeout(background(t), 50*time.Millisecond)
+	defer cancel()
+	wantRefusal(t, producer.Close(short), context.DeadlineExceeded)
 	wantRefusal(t, producer.Close(ended(t)), context.Canceled) // while it runs
 	close(resume)
 	must(t, producer.Close(background(t)))

@@ -10,6 +10,7 @@ import "C"
 
 import (
 	"context"
+	"runtime"
 	"sync"
 	"time"
 	"unsafe"
@@ -20,6 +21,9 @@ import (
 // It waits for metadata and for room up to max.block.ms. When ctx ends before the record is accepted, it is never sent;
 // afterwards it goes its way, and the error is an [ErrStillPending].
 func (p *Producer) Send(ctx context.Context, record *Record) (Report, error) {
+	if err := mayWait("Send"); err != nil {
+		return nowhere, err
+	}
 	answer := answers.Get().(chan Result)
 	if err := p.send(ctx, record, waiting{results: answer, left: 1}); err != nil {
 		answers.Put(answer)
@@ -28,6 +32,7 @@ func (p *Producer) Send(ctx context.Context, record *Record) (Report, error) {
 	if p.lingers {
 		p.hurry()
 	}
+	defer runtime.KeepAlive(p) // one that was dropped would be closed
 	select {
 	case result := <-answer:
 		answers.Put(answer)
@@ -42,15 +47,16 @@ var answers = sync.Pool{New: func() any { return make(chan Result, 1) }}
 
 // hurry sends everything that lingers.
 func (p *Producer) hurry() {
-	if p.gate.enter() {
+	if p.enter() {
 		C.kprod_flush(p.producer, 0, nil)
-		p.gate.leave()
+		p.leave()
 	}
 }
 
 // SendAsync sends a record and returns when it is accepted: it waits for metadata and for room until ctx ends and up to
 // max.block.ms. done gets the outcome, exactly once if and only if SendAsync returns nil, possibly before it returns;
-// nil is for those who do not care. See the package's notes on callbacks.
+// nil is for those who do not care. Within a function given to a send it waits for nothing, as TrySend. See the
+// package's notes on callbacks.
 func (p *Producer) SendAsync(ctx context.Context, record *Record, done func(Report, error)) error {
 	return p.send(ctx, record, waiting{done: done, left: 1})
 }
@@ -67,10 +73,10 @@ func (p *Producer) TrySend(record *Record, done func(Report, error)) error {
 	if record == nil {
 		return noRecord()
 	}
-	if !p.gate.enter() {
+	if !p.enter() {
 		return refused(C.KPROD_ERR_CLOSED)
 	}
-	defer p.gate.leave()
+	defer p.leave()
 	topic, err := p.topic(record.Topic)
 	if err != nil {
 		return err
@@ -90,10 +96,10 @@ func (p *Producer) send(ctx context.Context, record *Record, who waiting) error 
 	if err := goesOn(ctx, "the record was not sent"); err != nil {
 		return err
 	}
-	if !p.gate.enter() {
+	if !p.enter() {
 		return refused(C.KPROD_ERR_CLOSED)
 	}
-	defer p.gate.leave()
+	defer p.leave()
 	topic, err := p.known(ctx, record.Topic)
 	if err != nil {
 		return err
@@ -103,7 +109,7 @@ func (p *Producer) send(ctx context.Context, record *Record, who waiting) error 
 	if code == 0 {
 		return nil
 	}
-	if err = refused(code); full(code) {
+	if err = refused(code); full(code) && !inCallback() {
 		err = p.whenRoom(ctx, func() C.int32_t { return p.try(topic, record, place) })
 	}
 	if err != nil {
@@ -112,10 +118,11 @@ func (p *Producer) send(ctx context.Context, record *Record, who waiting) error 
 	return err
 }
 
-// known gives a topic that the brokers have told about.
+// known gives a topic that the brokers have told about. A callback gets it all the same: its records wait in
+// buffer.memory.
 func (p *Producer) known(ctx context.Context, name string) (*topic, error) {
 	topic, err := p.topic(name)
-	if err == nil && !topic.known.Load() {
+	if err == nil && !topic.known.Load() && !inCallback() {
 		_, err = p.partitionsFor(ctx, topic)
 	}
 	return topic, err

@@ -224,6 +224,23 @@ func TestWithoutRoomASendEndsAfterMaxBlock(t *testing.T) {
 	wantCode(t, err, kprod.ErrQueueFull)
 }
 
+func TestASendBehindAHeldUpAnswerEnds(t *testing.T) {
+	producer := newProducer(t, newCluster(t, "t", 1), kprod.Config{"max.block.ms": "100"})
+	must(t, eventually(func() error { return producer.Start(background(t)) }))
+	full := make(chan kprod.Result) // nobody takes from it, until the end
+	must(t, producer.TrySend(&kprod.Record{Topic: "t"}, func(kprod.Report, error) { <-full }))
+	defer close(full)
+	must(t, producer.Purge())
+	ended := make(chan error, 2)
+	go func() { ended <- producer.SendAsync(context.Background(), &kprod.Record{Topic: "unknown"}, nil) }()
+	go func() { ended <- producer.Start(context.Background()) }()
+	for range 2 {
+		if failure := wantCode(t, receive(t, ended), kprod.ErrTimedOut); !strings.Contains(failure.Message, "holds up") {
+			t.Fatal(failure)
+		}
+	}
+}
+
 func TestCancelledAfterAcceptanceIsSentAllTheSame(t *testing.T) {
 	cluster := newCluster(t, "t", 1)
 	producer := newProducer(t, cluster, nil)

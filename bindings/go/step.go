@@ -80,10 +80,13 @@ func (p *Producer) step(ctx context.Context, wanted *step) (*Transaction, error)
 	if ctx == nil {
 		return nil, goesOn(ctx, "")
 	}
-	if !p.gate.enter() {
+	if err := mayWait(wanted.name); err != nil {
+		return nil, err
+	}
+	if !p.enter() {
 		return nil, refused(C.KPROD_ERR_CLOSED)
 	}
-	defer p.gate.leave()
+	defer p.leave()
 	for {
 		taken, ended, err := p.takeStep(ctx, wanted)
 		if err != nil {

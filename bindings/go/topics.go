@@ -20,6 +20,12 @@ type topic struct {
 	known atomic.Bool
 }
 
+func (t *topic) setKnown() {
+	if !t.known.Load() {
+		t.known.Store(true)
+	}
+}
+
 // topics is replaced as a whole by whoever adds to it. Topics are never removed, as in the library.
 type topics struct {
 	adding sync.Mutex
@@ -28,12 +34,13 @@ type topics struct {
 	byHandle atomic.Pointer[[]*topic]
 }
 
-func (t *topics) name(handle uint32) string {
+// at gives a topic by its handle, nil where there is none.
+func (t *topics) at(handle uint32) *topic {
 	all := t.byHandle.Load()
-	if all == nil || int(handle) >= len(*all) || (*all)[handle] == nil {
-		return ""
+	if all == nil || int(handle) >= len(*all) {
+		return nil
 	}
-	return (*all)[handle].name
+	return (*all)[handle]
 }
 
 // topic gives a topic by its name.
@@ -81,10 +88,10 @@ func (t *topics) add(producer *C.kprod_producer_t, name string) (*topic, error) 
 // PartitionsFor tells how many partitions a topic has, and asks the brokers if that is not known yet, for up to
 // max.block.ms.
 func (p *Producer) PartitionsFor(ctx context.Context, name string) (int, error) {
-	if !p.gate.enter() {
+	if !p.enter() {
 		return 0, refused(C.KPROD_ERR_CLOSED)
 	}
-	defer p.gate.leave()
+	defer p.leave()
 	topic, err := p.topic(name)
 	if err != nil {
 		return 0, err
@@ -93,12 +100,14 @@ func (p *Producer) PartitionsFor(ctx context.Context, name string) (int, error) 
 }
 
 func (p *Producer) partitionsFor(ctx context.Context, topic *topic) (int, error) {
+	ctx, done := p.inTime(ctx)
+	defer done()
 	report, err := p.operation(ctx, "PartitionsFor", func(tag C.uint64_t) C.int32_t {
 		return C.kprod_partitions_for_async(p.producer, topic.handle, tag)
 	})
 	if err != nil {
 		return 0, err
 	}
-	topic.known.Store(true)
+	topic.setKnown()
 	return report.Records, nil
 }

@@ -46,7 +46,8 @@ func (t *Transaction) Commit(ctx context.Context) error {
 }
 
 // Abort drops what was not sent, whose outcome is [ErrAborted], and makes the rest invisible to readers of committed
-// records. After a successful Commit or Abort it does nothing, so that it can be deferred.
+// records. After a successful Commit or Abort it does nothing, so that it can be deferred. Behind a SendOffsets that was
+// given up it first waits for the end of that, up to max.block.ms: when ctx ends meanwhile, the abort was not begun.
 func (t *Transaction) Abort(ctx context.Context) error {
 	p := t.producer
 	if p.steps.isOver(t) {

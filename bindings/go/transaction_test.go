@@ -264,3 +264,28 @@ func TestNoEndOfAContextLeavesATransactionOpen(t *testing.T) {
 		must(t, producer.Close(background(t)))
 	}
 }
+
+// An abort behind offsets that cannot be sent still heeds its context, and the producer's end.
+func TestAnAbortBehindHopelessOffsetsHeedsItsContext(t *testing.T) {
+	cluster := newCluster(t, "t", 1)
+	producer := newTransactional(t, cluster)
+	transaction, err := producer.Begin(background(t))
+	must(t, err)
+	must(t, cluster.Inject(mock.Fault{API: apiTxnOffsetCommit, Kind: mock.Fail, Error: kprod.ErrCoordinatorNotAvailable, Times: -1}))
+	ctx, cancel := context.WithTimeout(background(t), longBeforeItsAnswer)
+	defer cancel()
+	wantRefusal(t, transaction.SendOffsets(ctx, someOffsets, kprod.Group{ID: "group"}), context.DeadlineExceeded)
+	wantRefusal(t, transaction.Abort(ctx), context.DeadlineExceeded)
+	short, cancel := context.WithTimeout(background(t), longBeforeItsAnswer)
+	defer cancel()
+	wantRefusal(t, transaction.Abort(short), context.DeadlineExceeded)
+	aborted := make(chan error, 1)
+	go func() { aborted <- transaction.Abort(background(t)) }()
+	select {
+	case err := <-aborted:
+		t.Fatalf("the abort did not wait: %v", err)
+	case <-time.After(longBeforeItsAnswer):
+	}
+	producer.Close(short)
+	wantCode(t, receive(t, aborted), kprod.ErrClosed)
+}

@@ -41,6 +41,13 @@ template <class Function> void for_all(const report *reports, std::size_t count,
         std::rethrow_exception(first);
 }
 
+// An address on its way through C, as a callback's context.
+inline std::uint64_t context_of(const void *address) noexcept { return reinterpret_cast<std::uintptr_t>(address); }
+template <class T> T *from_context(std::uint64_t context) noexcept
+{
+    return reinterpret_cast<T *>(fitting<std::uintptr_t>(context));
+}
+
 // The user's functions, and what becomes of their exceptions.
 struct functions {
     std::function<void(const report *, std::size_t)> delivery;
@@ -58,11 +65,8 @@ struct home {
 
     explicit home(functions given) : user(std::move(given)) {}
 
-    std::uint64_t address() noexcept { return reinterpret_cast<std::uintptr_t>(this); }
-    static home &at(std::uint64_t context) noexcept
-    {
-        return *reinterpret_cast<home *>(static_cast<std::uintptr_t>(context));
-    }
+    std::uint64_t address() noexcept { return context_of(this); }
+    static home &at(std::uint64_t context) noexcept { return *from_context<home>(context); }
 
     template <class Call> void guarded(Call call) noexcept
     {
@@ -118,8 +122,9 @@ template <class Function> struct parcel {
 
     static void open(std::uint64_t context, const kprod_delivery_t *raw) noexcept
     {
-        const std::unique_ptr<parcel> owner(reinterpret_cast<parcel *>(static_cast<std::uintptr_t>(context)));
-        owner->at->guarded([&] { owner->function(report(*raw)); });
+        const std::unique_ptr<parcel> owner(from_context<parcel>(context));
+        const auto &outcome = *static_cast<const report *>(raw);
+        owner->at->guarded([&] { static_cast<void>(std::invoke(owner->function, outcome)); });
     }
 };
 
@@ -128,7 +133,7 @@ template <class Function, class Call> result<void> with_callback(home *at, Funct
 {
     using packed = parcel<std::decay_t<Function>>;
     std::unique_ptr<packed> owner(new packed{std::forward<Function>(function), at});
-    const std::int32_t code = call(&packed::open, std::uint64_t{reinterpret_cast<std::uintptr_t>(owner.get())});
+    const std::int32_t code = call(&packed::open, context_of(owner.get()));
     if (code != KPROD_ERR_OK)
         return error(code);
     owner.release();

@@ -5,6 +5,7 @@
 #include <kprod/callbacks.hpp>
 
 #include <functional>
+#include <limits>
 #include <locale>
 #include <memory>
 #include <optional>
@@ -39,8 +40,9 @@ public:
         if constexpr (std::is_integral_v<Number>) {
             return set(name, std::string_view(std::to_string(value)));
         } else {
-            // Numbers look the same in every locale.
+            // Numbers look the same in every locale, and keep all the digits that they were written with.
             std::ostringstream text;
+            text.precision(std::numeric_limits<Number>::digits10);
             text.imbue(std::locale::classic());
             text << value;
             return set(name, std::string_view(text.str()));

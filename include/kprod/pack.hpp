@@ -36,7 +36,7 @@ public:
         // Before anything is copied: want of memory leaves the pack as it was.
         if (records_.size() == records_.capacity())
             records_.reserve(2 * records_.size() + 1);
-        buffer_.reserve(grown(buffer_.size() + static_cast<std::size_t>(sizes[0] + sizes[1] + sizes[2])));
+        buffer_.reserve(grown(buffer_.size() + detail::fitting<std::size_t>(sizes[0] + sizes[1] + sizes[2])));
         kprod_packed_t packed = {};
         packed.tag = raw.tag;
         packed.timestamp_ms = raw.timestamp_ms;

@@ -31,6 +31,9 @@ public:
         if (config.wrong_)
             return *config.wrong_;
         auto home = std::make_unique<detail::home>(config.user_);
+        // The functions' home is set in the configuration, which others may make producers of at the same time.
+        static std::mutex making;
+        const std::lock_guard<std::mutex> lock(making);
         kprod_config_t *raw = config.handle_.get();
         const auto &user = home->user;
         ::kprod_config_set_delivery_callback(raw, user.delivery ? detail::home::on_delivery : nullptr, home->address());
@@ -247,7 +250,10 @@ public:
     }
 
     // The whole story of a failed report.
-    error describe(const report &report) const { return home_->describe(report); }
+    error describe(const report &report) const
+    {
+        return home_ ? home_->describe(report) : error(report.error, ::kprod_err_str(report.error), report.flags);
+    }
     // What ended the producer for good, if anything did.
     std::optional<error> fatal_error() const
     {
@@ -273,6 +279,8 @@ public:
     // The first exception of a callable that config::on_exception did not take; null if there was none since.
     std::exception_ptr take_callback_exception()
     {
+        if (!home_)
+            return nullptr;
         const std::lock_guard<std::mutex> lock(home_->mutex);
         return std::exchange(home_->first, nullptr);
     }

@@ -15,6 +15,16 @@
 
 namespace kprod {
 
+namespace detail {
+
+// A number as a type that it fits into, which may be the same one: a cast would be useless there.
+template <class Unsigned> constexpr Unsigned fitting(std::uint64_t number) noexcept
+{
+    return number & std::numeric_limits<Unsigned>::max();
+}
+
+} // namespace detail
+
 // A view of bytes that may be null, as a key or a value may: of a string, of a container of bytes, or nullptr.
 class bytes {
 public:

@@ -102,15 +102,15 @@ public:
 
     bool has_value() const noexcept { return either_.index() == 0; }
     explicit operator bool() const noexcept { return has_value(); }
-    T &value() & { return check(), *std::get_if<0>(&either_); }
-    const T &value() const & { return check(), *std::get_if<0>(&either_); }
-    T &&value() && { return check(), std::move(*std::get_if<0>(&either_)); }
-    // These need a value, and error() needs an error.
-    T &operator*() noexcept { return *std::get_if<0>(&either_); }
-    const T &operator*() const noexcept { return *std::get_if<0>(&either_); }
-    T *operator->() noexcept { return std::get_if<0>(&either_); }
-    const T *operator->() const noexcept { return std::get_if<0>(&either_); }
-    const kprod::error &error() const noexcept { return *std::get_if<1>(&either_); }
+    T &value() & { return check(), std::get<0>(either_); }
+    const T &value() const & { return check(), std::get<0>(either_); }
+    T &&value() && { return check(), std::move(std::get<0>(either_)); }
+    // These need a value, and error() needs an error: else the process ends.
+    T &operator*() noexcept { return std::get<0>(either_); }
+    const T &operator*() const noexcept { return std::get<0>(either_); }
+    T *operator->() noexcept { return &**this; }
+    const T *operator->() const noexcept { return &**this; }
+    const kprod::error &error() const noexcept { return std::get<1>(either_); }
 
 private:
     void check() const
@@ -134,7 +134,8 @@ public:
         if (error_)
             detail::raise(*error_);
     }
-    const kprod::error &error() const noexcept { return *error_; }
+    // Needs an error: else the process ends.
+    const kprod::error &error() const noexcept { return error_.value(); }
 
 private:
     std::optional<kprod::error> error_;

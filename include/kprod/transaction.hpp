@@ -87,6 +87,8 @@ public:
     result<void> send_offsets(const group_offset *offsets, std::size_t count, const group_metadata &group,
                               timeout limit = {})
     {
+        if (producer_ == nullptr)
+            return error(KPROD_ERR_ILLEGAL_STATE);
         return detail::checked_call([&](kprod_error_t **err) {
             return ::kprod_send_offsets_to_transaction(producer_, offsets, count, &group, limit.ms(), err);
         });

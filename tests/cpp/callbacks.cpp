@@ -5,6 +5,7 @@
 #include <mutex>
 #include <set>
 #include <stdexcept>
+#include <thread>
 
 static std::string message_of(std::exception_ptr thrown)
 {
@@ -147,8 +148,43 @@ static void a_function_may_send_but_not_wait()
     CHECK(refused == KPROD_ERR_IN_CALLBACK);
 }
 
+// What a function returns is nobody's business, even a result that may not be ignored.
+static void a_function_may_return_a_result()
+{
+    const mock_cluster cluster("t");
+    auto producer = kprod::producer::create(cluster.config()).value();
+    producer.send(kprod::record("t"), [&](const kprod::report &) { return producer.send(kprod::record("t")); }).value();
+    producer.send(kprod::record("t"), &kprod::report::is_ok).value();
+    producer.close(patience).value();
+    CHECK(producer.metrics()->records_failed == 0);
+}
+
+// Each producer has its own functions, also when several are made of one configuration at once.
+static void a_configuration_serves_several_threads()
+{
+    const mock_cluster cluster("t");
+    auto config = cluster.config();
+    std::atomic<int> told{0};
+    config.on_delivery([&](const kprod::report *, std::size_t count) { told += static_cast<int>(count); });
+    std::atomic<bool> over{false};
+    std::thread other([&] {
+        while (!over)
+            kprod::producer::create(config).value();
+    });
+    for (int i = 0; i < 100; i++) {
+        auto producer = kprod::producer::create(config).value();
+        producer.send(kprod::record("t")).value();
+        producer.close(patience).value();
+    }
+    over = true;
+    other.join();
+    CHECK(told == 100);
+}
+
 int main()
 {
+    a_function_may_return_a_result();
+    a_configuration_serves_several_threads();
     each_record_has_its_function();
     destroying_tells_the_rest();
     the_delivery_function_gets_arrays();

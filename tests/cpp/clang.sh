@@ -5,7 +5,7 @@ command -v clang++ >/dev/null || { echo "clang++ is missing: script/setup" >&2 &
 library=$1
 cd "$(dirname "$0")"
 include=../../include
-warnings='-Wall -Wextra -pedantic -Werror'
+warnings='-Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Wnull-dereference -Wdouble-promotion -Werror'
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -16,10 +16,10 @@ for header in kprod.h kprod_mock.h; do
 done
 for standard in c++17 c++20; do
     for source in *.cpp; do
-        clang++ "-std=$standard" -fsyntax-only $warnings -I$include "$source"
+        clang++ "-std=$standard" -fsyntax-only $warnings -Wold-style-cast -I$include "$source"
     done
     echo '#include <kprod.hpp>' |
-        clang++ -x c++ "-std=$standard" -fno-exceptions -fsyntax-only $warnings -Wsign-conversion -I$include -
+        clang++ -x c++ "-std=$standard" -fno-exceptions -fsyntax-only $warnings -Wold-style-cast -I$include -
 done
 
 clang++ -std=c++17 $warnings -I$include sending.cpp -o "$work/sending" "$library" "-Wl,-rpath,${library%/*}" -pthread

@@ -154,6 +154,11 @@ static void producers_move()
     kprod::producer second = std::move(first);
     CHECK(first.c() == nullptr);
     CHECK_ERROR(KPROD_ERR_INVALID_ARG, first.send(kprod::record("t")));
+    CHECK_ERROR(KPROD_ERR_INVALID_ARG, first.send_async(kprod::record("t")).get());
+    CHECK(!first.take_callback_exception() && first.topic_name(1).empty());
+    kprod::report report;
+    report.error = KPROD_ERR_FATAL;
+    CHECK(first.describe(report).code() == KPROD_ERR_FATAL && !first.describe(report).message().empty());
     second.flush(patience).value();
     CHECK(told == 1);
     second = kprod::producer::create(cluster.config()).value();

@@ -25,6 +25,7 @@ static void a_transaction_is_committed()
     CHECK(!transaction.is_open() && outcome.get().value().is_ok());
     CHECK_ERROR(KPROD_ERR_ILLEGAL_STATE, transaction.commit());
     CHECK_ERROR(KPROD_ERR_ILLEGAL_STATE, transaction.abort());
+    CHECK_ERROR(KPROD_ERR_ILLEGAL_STATE, transaction.send_offsets({}, kprod::group_metadata("group")));
 }
 
 static void a_scope_that_ends_early_aborts()

@@ -60,6 +60,8 @@ static void configurations_keep_the_first_error()
     config.set("bootstrap.servers", std::string("localhost:1")).set("linger.ms", 5).set("kprod.events", true);
     CHECK(config.get("linger.ms").value() == "5" && config.get("kprod.events").value() == "true");
     CHECK(config.set("linger.ms", 0.5).get("linger.ms").value() == "0.5");
+    CHECK(config.set("linger.ms", 1234567.5).get("linger.ms").value() == "1234567.5");
+    CHECK(config.set("max.block.ms", 1e6).get("max.block.ms").value() == "1000000");
     CHECK(!config.get("transactional.id").value());
     CHECK_ERROR(KPROD_ERR_UNKNOWN_CONFIG, config.get("linger"));
     CHECK(kprod::producer::create(config));
