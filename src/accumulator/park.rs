@@ -1,6 +1,8 @@
 //! Records of topics not yet known: how they are parked, and how they move on in order.
 
+use std::io;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::choose::Choice;
 use super::memory::Reservation;
@@ -16,6 +18,8 @@ const PARKED_OVERHEAD: usize = size_of::<Parked>() + 64;
 const PARKED_HEADER: usize = 48;
 /// How often parked records are moved while senders may add others, before those have to wait.
 const PATIENT_ROUNDS: usize = 3;
+/// How long a user's partitioner is asked about parked records before callbacks that are due have their turn.
+const SLICE: Duration = Duration::from_millis(1);
 
 /// What a record counts in `buffer.memory` while it is parked.
 pub fn parked_size(payload: &Payload<'_>) -> usize {
@@ -23,7 +27,8 @@ pub fn parked_size(payload: &Payload<'_>) -> usize {
 }
 
 impl Accumulator {
-    /// Parks a record; `None` when the topic is known by now. Never blocks.
+    /// Parks a record; `None` when the topic is known by now. Never blocks. While a user's partitioner is asked about
+    /// those before it, its partition is chosen here: else they could become more faster than fewer.
     pub fn park(
         &self,
         topic: &Arc<Topic>,
@@ -32,6 +37,12 @@ impl Accumulator {
         meta: RecordMeta,
         callback: &mut Option<SendCallback>,
     ) -> Result<Option<bool>, ErrorCode> {
+        let partition = match (topic.deciding(), partition) {
+            (None, given) => given,
+            (Some(count), Some(given)) if (0..count).contains(&given) => Some(given),
+            (Some(_), Some(_)) => return Err(ErrorCode::UNKNOWN_PARTITION),
+            (Some(count), None) => Some(self.choose(topic, count, payload)?.partition),
+        };
         let Some(reserved) = self.memory.try_reserve(parked_size(payload)) else {
             return Err(ErrorCode::QUEUE_FULL);
         };
@@ -51,45 +62,82 @@ impl Accumulator {
     }
 
     /// Moves the parked records of a topic that has `count` partitions now, in order, and then lets senders
-    /// through. With a user's partitioner that is done on `kprod-cb`.
+    /// through. A user's partitioner is asked about them on `kprod-cb`.
     pub fn unpark(self: &Arc<Self>, topic: &Arc<Topic>, count: i32) {
-        if !topic.begin_move() {
+        let asks = self.user_partitioner.is_some();
+        if !topic.begin_move(asks.then_some(count)) {
             return;
         }
-        if self.user_partitioner.is_none() || topic.oldest_parked().is_none() {
+        if !asks {
             return self.move_parked(topic, count);
         }
-        let (own, moving) = (self.clone(), topic.clone());
-        let work = Box::new(move || {
-            own.move_parked(&moving, count);
-            // The engine may wait for the partitions too.
-            own.ready.wake();
-        });
-        if self.hub.run_on_callback_thread(work).is_err() {
+        let move_one = |parked: Parked| self.move_one(topic, count, parked, None);
+        if topic.move_decided(count, move_one).is_none() || self.decide_later(topic, count).is_ok()
+        {
+            return;
+        }
+        while topic.move_decided(count, move_one).is_some() {
             topic.fail_parked(
                 ErrorCode::THREAD,
                 "no thread for the partitioner could be started",
             );
-            self.move_parked(topic, count);
+        }
+    }
+
+    fn decide_later(self: &Arc<Self>, topic: &Arc<Topic>, count: i32) -> io::Result<()> {
+        let (own, deciding) = (self.clone(), topic.clone());
+        let work = Box::new(move || {
+            if !own.decide_some(&deciding, count) {
+                // Behind what has come meanwhile. The thread that this is need not be started.
+                let _ = own.decide_later(&deciding, count);
+            }
+            // The engine may wait for the partitions too.
+            own.ready.wake();
+        });
+        self.hub.run_on_callback_thread(work)
+    }
+
+    /// Moves records for a slice of time, asking the user's partitioner. True: that were all.
+    fn decide_some(&self, topic: &Arc<Topic>, count: i32) -> bool {
+        let began = Instant::now();
+        loop {
+            let move_decided = |parked| self.move_one(topic, count, parked, None);
+            let Some(record) = topic.move_decided(count, move_decided) else {
+                return true;
+            };
+            let headers = record.headers();
+            let payload = record.payload(&headers);
+            // Without the lock, for it is user code and may take long.
+            let chosen = self.choose(topic, count, &payload);
+            topic.move_first(&record, |parked| {
+                self.move_one(topic, count, parked, Some(chosen));
+            });
+            if began.elapsed() >= SLICE {
+                return false;
+            }
         }
     }
 
     fn move_parked(self: &Arc<Self>, topic: &Arc<Topic>, count: i32) {
-        for round in 0.. {
-            if round == PATIENT_ROUNDS && self.user_partitioner.is_none() {
-                return topic.move_rest(count, |parked| self.move_one(topic, count, parked));
-            }
+        let move_one = |parked: Parked| self.move_one(topic, count, parked, None);
+        for _ in 0..PATIENT_ROUNDS {
             let records = topic.next_to_move(count);
             if records.is_empty() {
                 return;
             }
-            for parked in records {
-                self.move_one(topic, count, parked);
-            }
+            records.into_iter().for_each(move_one);
         }
+        topic.move_rest(count, move_one);
     }
 
-    fn move_one(&self, topic: &Arc<Topic>, count: i32, mut parked: Parked) {
+    /// `chosen`: its partition, if it had none and was asked for.
+    fn move_one(
+        &self,
+        topic: &Arc<Topic>,
+        count: i32,
+        mut parked: Parked,
+        chosen: Option<Result<Choice, ErrorCode>>,
+    ) {
         // Its own reservation pays for its place in a batch, and what rounding adds.
         let bytes = parked.reserved.bytes();
         let paid = parked.reserved.split(bytes);
@@ -99,18 +147,14 @@ impl Accumulator {
             None => return,
         };
         let headers = record.headers();
-        let payload = Payload {
-            key: record.key(),
-            value: record.value(),
-            headers: &headers,
-        };
+        let payload = record.payload(&headers);
         let choice = match parked.partition {
             Some(partition) if (0..count).contains(&partition) => Ok(Choice {
                 partition,
                 lane: None,
             }),
             Some(_) => Err(ErrorCode::UNKNOWN_PARTITION),
-            None => self.choose(topic, count, &payload),
+            None => chosen.unwrap_or_else(|| self.choose(topic, count, &payload)),
         };
         let found = choice.and_then(|choice| {
             let partition = topic.partition(choice.partition);

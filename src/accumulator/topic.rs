@@ -51,6 +51,8 @@ struct State {
     /// Counts what the cluster said, so that a waiter does not take an old answer for its own.
     answers: u64,
     moving: bool,
+    /// On the move, and slowly: a user's partitioner is asked. Who sends meanwhile asks it itself, for so many partitions.
+    deciding: Option<i32>,
     /// What those on the move will find, if there are fewer partitions by now than when the move began.
     shrunk: Option<i32>,
 }
@@ -68,7 +70,7 @@ pub struct Parked {
 enum Load {
     Record {
         accepted: Accepted,
-        record: OwnedRecord,
+        record: Arc<OwnedRecord>,
     },
     Batch(Box<Batch>),
     /// It has moved on, or was reported.
@@ -78,7 +80,7 @@ enum Load {
 /// What is parked, taken out.
 #[derive(Debug)]
 pub enum Unparked {
-    Record(Accepted, OwnedRecord),
+    Record(Accepted, Arc<OwnedRecord>),
     Batch(Box<Batch>),
 }
 
@@ -132,6 +134,7 @@ impl Topic {
                 error: None,
                 answers: 0,
                 moving: false,
+                deciding: None,
                 shrunk: None,
             }),
             changed: Condvar::new(),
@@ -262,8 +265,13 @@ impl Topic {
         Ok(Lot(state))
     }
 
-    /// Waits until the partitions are known; answers the error that says they will not be.
-    /// `ask` has the cluster asked.
+    /// How many partitions there are to choose from, if the parked records are on the move with a user's partitioner.
+    pub fn deciding(&self) -> Option<i32> {
+        self.state.lock().deciding
+    }
+
+    /// Waits until the partitions are known, or records are parked with their partition chosen; answers the error that
+    /// says they will not be. `ask` has the cluster asked.
     pub fn wait_known(
         &self,
         deadline: Option<Instant>,
@@ -273,7 +281,7 @@ impl Topic {
         let answers_before = state.answers;
         ask();
         loop {
-            if self.partition_count() > 0 {
+            if self.partition_count() > 0 || state.deciding.is_some() {
                 return Ok(());
             }
             if let Gate::Shut(reason) | Gate::Ended(reason) = state.gate {
@@ -318,10 +326,16 @@ impl Topic {
         }
     }
 
-    /// Claims the moving of parked records; false while another does it.
-    pub fn begin_move(&self) -> bool {
+    /// Claims the moving of parked records; false while another does it. `deciding`: the number of partitions, for a
+    /// user's partitioner.
+    pub fn begin_move(&self, deciding: Option<i32>) -> bool {
         let mut state = self.state.lock();
-        !std::mem::replace(&mut state.moving, true)
+        let is_first = !std::mem::replace(&mut state.moving, true);
+        if is_first {
+            state.deciding = deciding;
+            self.changed.notify_all();
+        }
+        is_first
     }
 
     /// The parked records to move; when there are none, the partitions are published under the same lock, so
@@ -344,8 +358,42 @@ impl Topic {
         self.end_move(&mut state, count);
     }
 
+    /// Moves those whose partition is chosen, up to the first that needs a choice. `None`: that were all, and the
+    /// partitions are published. `move_one` runs under the topic's lock: what is parked is there to be taken out until
+    /// it has its place.
+    pub fn move_decided(
+        &self,
+        count: i32,
+        mut move_one: impl FnMut(Parked),
+    ) -> Option<Arc<OwnedRecord>> {
+        let mut state = self.state.lock();
+        loop {
+            match state.parked.front().map(Parked::undecided) {
+                Some(Some(record)) => return Some(record),
+                Some(None) => state.parked.pop_front().into_iter().for_each(&mut move_one),
+                None => {
+                    self.end_move(&mut state, count);
+                    return None;
+                }
+            }
+        }
+    }
+
+    /// Moves the first of the parked ones, unless it is not this record any more.
+    pub fn move_first(&self, record: &Arc<OwnedRecord>, move_one: impl FnOnce(Parked)) {
+        let mut state = self.state.lock();
+        let is_it = |first: &mut Parked| {
+            let undecided = first.undecided();
+            undecided.is_some_and(|first| Arc::ptr_eq(&first, record))
+        };
+        if let Some(parked) = state.parked.pop_front_if(is_it) {
+            move_one(parked);
+        }
+    }
+
     fn end_move(&self, state: &mut State, count: i32) {
         state.moving = false;
+        state.deciding = None;
         state.error = None;
         let shrunk = state.shrunk.take();
         self.publish(shrunk.map_or(count, |shrunk| shrunk.min(count)));
@@ -359,7 +407,12 @@ impl Topic {
 
     /// Fails all parked records.
     pub fn fail_parked(&self, code: ErrorCode, message: &str) {
-        for mut parked in self.take_parked(Instant::now()) {
+        self.fail_taken(self.take_parked(Instant::now()), code, message);
+    }
+
+    /// Fails records that were parked.
+    pub fn fail_taken(&self, taken: Vec<Parked>, code: ErrorCode, message: &str) {
+        for mut parked in taken {
             if let Some(accepted) = parked.take_accepted() {
                 // Who reads the report finds the memory free.
                 drop(parked);
@@ -390,7 +443,10 @@ impl Parked {
         Parked {
             created: Instant::now(),
             partition,
-            load: Load::Record { accepted, record },
+            load: Load::Record {
+                accepted,
+                record: Arc::new(record),
+            },
             reserved,
         }
     }
@@ -402,6 +458,14 @@ impl Parked {
             partition: Some(batch.accepted.partition),
             load: Load::Batch(batch),
             reserved: nothing,
+        }
+    }
+
+    /// The record, if its partition is still to be chosen.
+    fn undecided(&self) -> Option<Arc<OwnedRecord>> {
+        match &self.load {
+            Load::Record { record, .. } if self.partition.is_none() => Some(record.clone()),
+            _ => None,
         }
     }
 
@@ -446,12 +510,13 @@ impl OwnedRecord {
         })
     }
 
-    pub fn key(&self) -> Option<&[u8]> {
-        self.key.as_deref()
-    }
-
-    pub fn value(&self) -> Option<&[u8]> {
-        self.value.as_deref()
+    /// As it was given; `headers` are its own.
+    pub fn payload<'a>(&'a self, headers: &'a [Header<'a>]) -> Payload<'a> {
+        Payload {
+            key: self.key.as_deref(),
+            value: self.value.as_deref(),
+            headers,
+        }
     }
 
     pub fn headers(&self) -> Vec<Header<'_>> {

@@ -128,6 +128,18 @@ impl CallbackThread {
         self.thread.lock().is_some()
     }
 
+    /// Has the thread do this behind all that is due. False: it has ended, or was never there.
+    pub fn push_last(&self, work: Box<dyn FnOnce() + Send>) -> bool {
+        let started = self.is_started();
+        let mut state = self.shared.state.lock();
+        let takes = started && !state.stopped;
+        if takes {
+            state.jobs.push_back(Job::Run(work));
+            self.shared.changed.notify_all();
+        }
+        takes
+    }
+
     /// Lets the thread end once its work is done; after that no callback starts.
     pub fn stop(&self) {
         self.shared.state.lock().stopping = true;
@@ -177,17 +189,16 @@ impl Shared {
     fn run(&self) {
         let mut reports = Vec::new();
         while let Some(job) = self.next() {
-            let count = job.reports();
             match job {
                 Job::Deliver(entry) => self.deliver(entry, &mut reports),
                 Job::Call(calls) => {
                     for (callback, report) in &calls {
+                        self.handed_over(1);
                         guarded(|| (callback.function)(callback.context, callback.user, report));
                     }
                 }
                 Job::Run(work) => guarded(work),
             }
-            self.unread.fetch_sub(count, Ordering::Relaxed);
         }
         let mut state = self.state.lock();
         state.stopped = true;
@@ -209,13 +220,19 @@ impl Shared {
 
     fn deliver(&self, mut entry: Entry, reports: &mut Vec<Report>) {
         let Some(callback) = &self.delivery else {
-            return;
+            return self.handed_over(entry.remaining() as u64);
         };
         while entry.remaining() > 0 {
             reports.clear();
             entry.emit(MAX_REPORTS, &mut |report| reports.push(*report));
+            self.handed_over(reports.len() as u64);
             guarded(|| callback(reports));
         }
+    }
+
+    /// Reports are in their callback's hands, which may send as many records again.
+    fn handed_over(&self, reports: u64) {
+        self.unread.fetch_sub(reports, Ordering::Relaxed);
     }
 }
 

@@ -395,9 +395,15 @@ impl Completions {
         self.callbacks.join_until(deadline)
     }
 
-    /// Nothing more comes: polls that find nothing answer CLOSED.
-    pub fn close(&self) {
-        self.queue.close();
+    /// Nothing more comes once the callbacks that are due have returned: polls that find nothing answer CLOSED then.
+    pub fn close(self: &Arc<Self>) {
+        let hub = self.clone();
+        if !self
+            .callbacks
+            .push_last(Box::new(move || hub.queue.close()))
+        {
+            self.queue.close();
+        }
     }
 }
 

@@ -236,7 +236,8 @@ impl EngineThread {
         let engine = self.clone();
         let body = move || {
             engine.ended.wait(Some(deadline + END_GRACE));
-            let _ = engine.finish_close(&shared, Some(deadline));
+            // For as long as a callback takes: its entry comes behind all callbacks.
+            let _ = engine.finish_close(&shared, None);
         };
         let mut ending = self.ending.lock();
         match sys::spawn_thread("kprod-close", body) {

@@ -122,15 +122,23 @@ impl Shared {
         loop {
             let count = topic.partition_count();
             if count == 0 {
-                if blocking {
+                if blocking && topic.deciding().is_none() {
                     topic.wait_known(self.deadline(&mut patience), || self.want(topic))?;
                     continue;
                 }
                 let callback = &mut append.callback;
-                match self.park(topic, payload, record.partition, meta, callback)? {
-                    true => return Ok(()),
-                    false => continue,
+                match self.park(topic, payload, record.partition, meta, callback) {
+                    Ok(true) => return Ok(()),
+                    Ok(false) => {}
+                    Err(ErrorCode::QUEUE_FULL) if blocking => {
+                        drop(self.wait_for_memory(parked_size(payload), &mut patience)?);
+                    }
+                    Err(ErrorCode::QUEUE_FULL) => {
+                        return Err(self.queue_full(parked_size(payload)));
+                    }
+                    Err(code) => return Err(code),
                 }
+                continue;
             }
             match self.append(
                 topic,
@@ -148,15 +156,22 @@ impl Shared {
                 }
                 Err(AppendError::Memory { least }) => {
                     drop(credit.take());
-                    let deadline = self.deadline(&mut patience);
-                    let accumulator = &self.accumulator;
-                    let waited = accumulator
-                        .memory
-                        .reserve_until(least, deadline, || accumulator.ready.wake());
-                    credit = Some(waited?);
+                    credit = Some(self.wait_for_memory(least, &mut patience)?);
                 }
             }
         }
+    }
+
+    fn wait_for_memory(
+        &self,
+        bytes: usize,
+        patience: &mut Patience,
+    ) -> Result<Reservation, ErrorCode> {
+        let deadline = self.deadline(patience);
+        let accumulator = &self.accumulator;
+        accumulator
+            .memory
+            .reserve_until(bytes, deadline, || accumulator.ready.wake())
     }
 
     fn append(
@@ -237,7 +252,6 @@ impl Shared {
                 Ok(true)
             }
             Ok(None) => Ok(false),
-            Err(ErrorCode::QUEUE_FULL) => Err(self.queue_full(parked_size(payload))),
             Err(code) => Err(code),
         }
     }

@@ -11,6 +11,18 @@ use crate::error::{Error, ErrorCode};
 impl Engine {
     /// Drops what the caller asks to, with its own error codes.
     pub(super) fn purge(&mut self, queued: bool, in_flight: bool, now: Instant) {
+        // First, so that none of them moves on to a partition that was looked at already.
+        let parked: Vec<_> = match queued {
+            true => self.accumulator.topics.iter().cloned().collect(),
+            false => Vec::new(),
+        };
+        let parked: Vec<_> = parked
+            .into_iter()
+            .map(|topic| {
+                let taken = topic.take_parked(Instant::now());
+                (topic, taken)
+            })
+            .collect();
         for id in 0..self.tracks.len() {
             match (queued, in_flight) {
                 (true, true) => self.drop_undecided(id, purged),
@@ -22,14 +34,9 @@ impl Engine {
             }
             self.examine(id, now);
         }
-        if queued {
-            let topics: Vec<_> = self.accumulator.topics.iter().cloned().collect();
-            for topic in topics {
-                topic.fail_parked(
-                    ErrorCode::PURGED_QUEUED,
-                    "purged while its metadata was awaited",
-                );
-            }
+        for (topic, taken) in parked {
+            let message = "purged while its metadata was awaited";
+            topic.fail_taken(taken, ErrorCode::PURGED_QUEUED, message);
         }
     }
 

@@ -317,3 +317,33 @@ fn log_lines_reach_the_users_callback() {
     });
     assert!(lines.lock().unwrap()[0].contains("connected to broker"));
 }
+
+/// The reports in a callback's hands are not waiting any more.
+#[test]
+fn a_callback_may_send_as_many_records_as_it_was_told_of() {
+    let server = server();
+    let reach: Arc<OnceLock<Weak<Producer>>> = Arc::default();
+    let own_way = reach.clone();
+    let (told, answers) = mpsc::channel();
+    let told = Mutex::new(told);
+    let callbacks = Callbacks {
+        delivery: Some(Arc::new(move |reports: &[Report]| {
+            let producer = reach.get().and_then(Weak::upgrade).unwrap();
+            for report in reports.iter().filter(|report| report.tag < 10) {
+                let again = producer.try_send(&record("t", b"again", report.tag + 10));
+                told.lock().unwrap().send(again).unwrap();
+            }
+        })),
+        ..Callbacks::default()
+    };
+    let settings = [("kprod.delivery.queue.max", "10"), ("linger.ms", "1000")];
+    let producer = Arc::new(producer(&server, &settings, callbacks));
+    own_way.set(Arc::downgrade(&producer)).unwrap();
+    for tag in 0..10 {
+        producer.send(&record("t", b"v", tag)).unwrap();
+    }
+    producer.flush(Timeout::After(LONG)).unwrap();
+    for _ in 0..10 {
+        assert_eq!(answers.recv_timeout(LONG).unwrap(), Ok(()));
+    }
+}
