@@ -2571,7 +2571,8 @@ int64_t kprod_poll(struct kprod_producer_t *producer,
                    int32_t timeout_ms);
 
 /**
- * Ends a kprod_poll that waits, or the next one, with 0 reports. Meant for shutting down a polling thread.
+ * Ends a kprod_poll that waits, or the next one that would wait, with 0 reports. Meant for shutting down a polling
+ * thread; the descriptor of kprod_wake_fd is not told.
  *
  * @param producer  borrowed.
  *

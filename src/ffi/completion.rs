@@ -53,7 +53,8 @@ pub unsafe extern "C" fn kprod_poll(
     }
 }
 
-/// Ends a kprod_poll that waits, or the next one, with 0 reports. Meant for shutting down a polling thread.
+/// Ends a kprod_poll that waits, or the next one that would wait, with 0 reports. Meant for shutting down a polling
+/// thread; the descriptor of kprod_wake_fd is not told.
 ///
 /// @param producer  borrowed.
 ///

@@ -12,7 +12,11 @@ pub struct kprod_error_t {
     _private: [u8; 0],
 }
 
+/// What an error object begins with, and neither another object nor one that was freed.
+const MAGIC: u64 = 0x6b70_726f_6465_7272;
+
 struct ErrorObject {
+    magic: u64,
     code: ErrorCode,
     class: Class,
     message: CString,
@@ -34,6 +38,7 @@ pub(super) unsafe fn write_error(error: Error, err: *mut *mut kprod_error_t) {
         return;
     }
     let object = Box::new(ErrorObject {
+        magic: MAGIC,
         code: error.code,
         class: error.class,
         message: c_string(&error.message),
@@ -46,7 +51,8 @@ pub(super) unsafe fn write_error(error: Error, err: *mut *mut kprod_error_t) {
 /// `err` is NULL or came from `write_error` and is not freed while `'a` lasts.
 unsafe fn borrow<'a>(err: *const kprod_error_t) -> Option<&'a ErrorObject> {
     // SAFETY: as the caller promises.
-    unsafe { err.cast::<ErrorObject>().as_ref() }
+    let object = unsafe { err.cast::<ErrorObject>().as_ref() };
+    object.filter(|object| object.magic == MAGIC)
 }
 
 struct CodeText {
@@ -218,10 +224,14 @@ pub unsafe extern "C" fn kprod_error_is_fatal(err: *const kprod_error_t) -> i32 
 /// Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kprod_error_free(err: *mut kprod_error_t) {
-    if !err.is_null() {
-        // SAFETY: by the header's contract this is the box of `write_error`, freed once.
-        drop(unsafe { Box::from_raw(err.cast::<ErrorObject>()) });
-    }
+    contained((), || {
+        // SAFETY: the header's contract.
+        if unsafe { borrow(err) }.is_some() {
+            // SAFETY: checked to be the box of `write_error`; the caller gives it up.
+            let mut object = unsafe { Box::from_raw(err.cast::<ErrorObject>()) };
+            object.magic = !MAGIC;
+        }
+    });
 }
 
 #[cfg(test)]

@@ -154,8 +154,14 @@ impl fmt::Display for CloseReason {
             }
             CloseKind::Connect(failures) => {
                 write!(f, "could not connect to {broker}")?;
+                let named = broker.to_string();
                 for (n, (address, cause)) in failures.iter().enumerate() {
-                    write!(f, "{} {address}: {cause}", if n == 0 { ":" } else { "," })?;
+                    write!(f, "{}", if n == 0 { ": " } else { ", " })?;
+                    // Given as an address, it has been said.
+                    match address.to_string() == named {
+                        true => write!(f, "{cause}")?,
+                        false => write!(f, "{address}: {cause}")?,
+                    }
                 }
                 write!(f, " (after {after:.1?})")
             }

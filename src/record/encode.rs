@@ -67,7 +67,7 @@ impl<'a> Payload<'a> {
         let fields = self.key.map_or(0, <[u8]>::len) + self.value.map_or(0, <[u8]>::len);
         let headers = match self.headers {
             [] => 0,
-            headers => headers_bound(headers),
+            headers => headers_size(headers),
         };
         MAX_OVERHEAD + fields + headers
     }
@@ -246,14 +246,6 @@ fn length(field: Option<&[u8]>) -> i64 {
 
 fn field_size(field: Option<&[u8]>) -> usize {
     varint_size(length(field) as i32) + field.map_or(0, <[u8]>::len)
-}
-
-#[inline(never)]
-fn headers_bound(headers: &[Header<'_>]) -> usize {
-    headers
-        .iter()
-        .map(|header| 10 + header.key.len() + header.value.map_or(0, <[u8]>::len))
-        .sum()
 }
 
 #[inline(never)]

@@ -7,7 +7,10 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
+use super::answer::Refusal;
 use super::broker::{Broker, Link, Silence};
+use super::drain::Outstanding;
+use super::track::Track;
 use super::{Engine, Shared};
 use crate::error::{Error, ErrorCode};
 use crate::network::{BrokerAddress, Progress};
@@ -17,6 +20,10 @@ use crate::transaction::Refused;
 /// How long something is waited for before that is worth a word.
 const PATIENCE: Duration = Duration::from_millis(100);
 
+/// How often it is looked at what holds the memory that somebody waits for, and how long what was found is told.
+const MEMORY_LOOK: Duration = Duration::from_millis(200);
+const MEMORY_TOLD: Duration = Duration::from_secs(1);
+
 /// What is known of it. The engine writes, everybody reads.
 #[derive(Debug, Default)]
 pub struct Hindrance {
@@ -25,6 +32,8 @@ pub struct Hindrance {
     /// What the engine waits for now.
     awaited: Mutex<Option<Awaited>>,
     refused: Mutex<Option<Refused>>,
+    /// What holds the memory that somebody waits for, and when that was seen.
+    holder: Mutex<Option<(Instant, String)>>,
 }
 
 /// Something without which nothing is learnt of the cluster, or no transaction gets on.
@@ -100,8 +109,13 @@ impl Hindrance {
             awaited.filter(|awaited| awaited.since().elapsed() >= PATIENCE && awaited.lasts(now));
         let refused = *self.refused.lock();
         let refused = refused.filter(|refused| refused.since.elapsed() >= PATIENCE);
+        let holder = self.holder.lock().clone();
+        let holder = holder.filter(|(seen, _)| seen.elapsed() < MEMORY_TOLD);
         match (trouble, awaited) {
-            (None, None) => refused.map(|refused| Error::new(otherwise, refused.to_string())),
+            (None, None) => refused
+                .map(|refused| refused.to_string())
+                .or(holder.map(|(_, held)| held))
+                .map(|text| Error::new(otherwise, text)),
             (None, Some(awaited)) => Some(Error::new(otherwise, awaited.to_string())),
             // What is awaited of a broker that has failed before is nothing new.
             (Some(trouble), Some(awaited))
@@ -142,6 +156,54 @@ impl Engine {
     pub(super) fn silence_of(&self, broker: i32) -> Option<String> {
         let broker = self.brokers.get(&broker)?;
         Some(Awaited::silence(broker, Instant::now())?.to_string())
+    }
+
+    /// While somebody waits for memory: notes what keeps the oldest records in it.
+    pub(super) fn note_holder(&mut self, now: Instant) {
+        if !self.accumulator.memory.is_exhausted() {
+            return;
+        }
+        if self.holder_due > now {
+            return self.look_at(self.holder_due);
+        }
+        self.holder_due = now + MEMORY_LOOK;
+        self.look_at(self.holder_due);
+        let held = self.holder(now).map(|text| (now, text));
+        *self.shared.hindrance.holder.lock() = held;
+    }
+
+    fn holder(&self, now: Instant) -> Option<String> {
+        let since = |track: &Track| {
+            let sent = track.oldest().map(|(batch, _)| batch.created);
+            sent.or_else(|| track.partition.oldest())
+        };
+        let ages = self.tracks.iter().enumerate();
+        let ages = ages.filter_map(|(id, track)| Some((since(track)?, id)));
+        let (_, id) = ages.min().filter(|(at, _)| *at + PATIENCE <= now)?;
+        let track = &self.tracks[id];
+        match track.oldest() {
+            Some((_, true)) => {
+                let flight = self.requests.get(&track.in_flight.front()?.request)?;
+                let Outstanding::Produce(request) = flight else {
+                    return None;
+                };
+                let unanswered = Awaited::Answer {
+                    api: ApiKey::Produce,
+                    broker: self.brokers.get(&request.broker)?.address.clone(),
+                    since: request.sent,
+                };
+                (request.sent + PATIENCE <= now).then(|| unanswered.to_string())
+            }
+            Some((batch, false)) if batch.attempts.last_error.is_some() => {
+                let (code, message) = batch.attempts.last_error.clone()?;
+                Some(self.describe(id, batch, &Refusal { code, message }))
+            }
+            _ if track.leader < 0 => Some(format!(
+                "topic {} partition {} has no leader",
+                track.topic.name, track.partition.index
+            )),
+            _ => None,
+        }
     }
 
     /// Notes what has been waited for longest, after a connection, a question or a silence has begun or ended.

@@ -97,6 +97,8 @@ pub struct Engine {
     avoided: Vec<i32>,
     /// The earliest time for which a look around is set, so that it is set once.
     next_look: Option<Instant>,
+    /// When it is looked again at what holds memory.
+    holder_due: Instant,
     stall_checked: Option<Instant>,
     /// Identity and transaction.
     transactor: Transactor,
@@ -149,6 +151,7 @@ impl Engine {
             all_down: false,
             avoided: Vec::new(),
             next_look: None,
+            holder_due: Instant::now(),
             stall_checked: None,
             transactor,
             first_sequence: 0,
@@ -255,6 +258,7 @@ impl Engine {
         self.check_stalls(now);
         self.refresh_metadata(now);
         self.check_operations(now);
+        self.note_holder(now);
         if self.is_urgent() {
             self.all_due(now);
         } else if self.accumulator.memory.is_short() {

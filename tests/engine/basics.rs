@@ -160,3 +160,27 @@ fn acks_0_reports_once_the_socket_took_the_bytes() {
         })
         .unwrap();
 }
+
+/// What counts is what the record takes, not what so many headers could take.
+#[test]
+fn many_small_headers_are_no_large_record() {
+    let bed = Bed::new(1, &[]);
+    bed.mock().create_topic("t", 1);
+    let nothing = Header {
+        key: b"",
+        value: None,
+    };
+    let headers = vec![nothing; 500_000];
+    let sent = Record {
+        headers: &headers,
+        ..record("t", b"v", 1)
+    };
+    bed.producer.send(&sent).unwrap();
+    ok(&bed.report());
+    let larger = vec![nothing; 530_000];
+    let sent = Record {
+        headers: &larger,
+        ..sent
+    };
+    assert_eq!(bed.producer.send(&sent), Err(ErrorCode::RECORD_TOO_LARGE));
+}

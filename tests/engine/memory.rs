@@ -347,3 +347,30 @@ fn try_send_accepts_until_memory_is_full() {
         .collect();
     assert_eq!(tags, (0..accepted as u64).collect::<Vec<_>>());
 }
+
+/// Who waits for room in vain is told what keeps the records that are in it.
+#[test]
+fn what_holds_the_memory_is_known_to_who_waits_for_it() {
+    for held in ["silence", "no leader", "refusals"] {
+        let bed = bed(&[("max.block.ms", "700"), ("request.timeout.ms", "60000")]);
+        match held {
+            "silence" => hold_answers(&bed),
+            "no leader" => bed.mock().with(|cluster| cluster.remove_leader("t", 0)),
+            _ => bed.mock().inject(
+                Fault::on(ApiKey::Produce)
+                    .error(ErrorCode::NOT_ENOUGH_REPLICAS)
+                    .forever(),
+            ),
+        }
+        fill(&bed, 1000);
+        let late = bed.producer.send(&record("t", &[7; 3000], 1));
+        assert_eq!(late, Err(ErrorCode::TIMED_OUT));
+        let cause = bed.producer.cluster_error().unwrap();
+        let said = match held {
+            "silence" => "has not answered Produce",
+            "no leader" => "topic t partition 0",
+            _ => "NOT_ENOUGH_REPLICAS",
+        };
+        assert!(cause.message.contains(said), "{cause:?}");
+    }
+}
