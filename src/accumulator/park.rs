@@ -29,7 +29,7 @@ pub fn parked_size(payload: &Payload<'_>) -> usize {
 }
 
 impl Accumulator {
-    /// Parks a record; `None` when the topic is known by now. Never blocks. While a user's partitioner is asked about
+    /// Parks a record, paid with `credit` where that is enough; `None` when the topic is known by now. Never blocks. While a user's partitioner is asked about
     /// those before it, its partition is chosen here: else they could become more faster than fewer.
     pub fn park(
         &self,
@@ -38,6 +38,7 @@ impl Accumulator {
         partition: Option<i32>,
         meta: RecordMeta,
         callback: &mut Option<SendCallback>,
+        credit: &mut Option<Reservation>,
     ) -> Result<Option<bool>, ErrorCode> {
         let partition = match (topic.deciding(), partition) {
             (None, given) => given,
@@ -45,7 +46,10 @@ impl Accumulator {
             (Some(_), Some(_)) => return Err(ErrorCode::UNKNOWN_PARTITION),
             (Some(count), None) => Some(self.choose(topic, count, payload)?.partition),
         };
-        let Some(reserved) = self.memory.try_reserve(parked_size(payload)) else {
+        let size = parked_size(payload);
+        // What was waited for is not given back for others to take.
+        let waited_for = credit.take_if(|credit| credit.bytes() >= size);
+        let Some(reserved) = waited_for.or_else(|| self.memory.try_reserve(size)) else {
             return Err(ErrorCode::QUEUE_FULL);
         };
         let record = OwnedRecord::copy_of(payload)?;

@@ -126,12 +126,26 @@ impl Shared {
                     topic.wait_known(self.deadline(&mut patience), || self.want(topic))?;
                     continue;
                 }
-                let callback = &mut append.callback;
-                match self.park(topic, payload, record.partition, meta, callback) {
-                    Ok(true) => return Ok(()),
-                    Ok(false) => {}
+                let parked = self.accumulator.park(
+                    topic,
+                    payload,
+                    record.partition,
+                    meta,
+                    &mut append.callback,
+                    &mut credit,
+                );
+                match parked {
+                    Ok(Some(first)) => {
+                        if first {
+                            self.want(topic);
+                        }
+                        return Ok(());
+                    }
+                    Ok(None) => {}
                     Err(ErrorCode::QUEUE_FULL) if blocking => {
-                        drop(self.wait_for_memory(parked_size(payload), &mut patience)?);
+                        drop(credit.take());
+                        let size = parked_size(payload);
+                        credit = Some(self.wait_for_memory(size, &mut patience)?);
                     }
                     Err(ErrorCode::QUEUE_FULL) => {
                         return Err(self.queue_full(parked_size(payload)));
@@ -230,30 +244,6 @@ impl Shared {
             accumulator.settle(topic, partition, appended, blocking);
         }
         result
-    }
-
-    /// Parks the record; false when the topic is known by now.
-    fn park(
-        &self,
-        topic: &Arc<Topic>,
-        payload: &Payload<'_>,
-        partition: Option<i32>,
-        meta: RecordMeta,
-        callback: &mut Option<SendCallback>,
-    ) -> Result<bool, ErrorCode> {
-        let parked = self
-            .accumulator
-            .park(topic, payload, partition, meta, callback);
-        match parked {
-            Ok(Some(first)) => {
-                if first {
-                    self.want(topic);
-                }
-                Ok(true)
-            }
-            Ok(None) => Ok(false),
-            Err(code) => Err(code),
-        }
     }
 
     /// Answers QUEUE_FULL for want of these bytes, after which exactly one WRITABLE entry follows.
