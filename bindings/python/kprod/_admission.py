@@ -8,7 +8,7 @@ from typing import Callable, Optional
 
 from ._driver import Driver
 from ._outgoing import Outgoing
-from .errors import IllegalStateError
+from .errors import IllegalOperation, IllegalStateError
 
 Topic = tuple[int, int]
 """The topic's handle and the number of its partitions."""
@@ -26,12 +26,15 @@ class Admission:
         object."""
         self._known: dict[str, Topic] = {}
         self._reason: Optional[Reason] = _not_started
+        # Counts the times in which sending was allowed: with transactions, those.
+        self._era = 0
         self._driver = driver
         self._outgoing = outgoing
         self._lookups: dict[str, asyncio.Future[int]] = {}
 
     def allow(self) -> None:
         self._reason = None
+        self._era += 1
         self.open.update({name: handle for name, (handle, _) in self._known.items()})
 
     def refuse(self, reason: Reason) -> None:
@@ -40,23 +43,26 @@ class Admission:
         self.open.clear()
         self._outgoing.dismiss(reason())
 
-    def check(self) -> None:
+    def enter(self) -> int:
+        """Whether something may be sent, and when it is: for `check()` before it is, if something was waited for."""
         if self._reason is not None:
             raise self._reason()
+        return self._era
+
+    def check(self, era: int) -> None:
+        """Whether what has entered may still be sent: what belongs to one transaction goes into no other."""
+        if self.enter() != era:
+            raise IllegalOperation("the transaction in which it was to be sent has ended meanwhile")
 
     def check_started(self) -> None:
         """For what needs no more: before, nothing would answer."""
         if self._reason is _not_started:
             raise _not_started()
 
-    async def admit(self, topic: str) -> Topic:
+    async def find(self, topic: str) -> Topic:
         """Waits until the topic is known."""
-        self.check()
         known = self._known.get(topic)
-        if known is None:
-            known = await self.look_up(topic)
-            self.check()
-        return known
+        return known if known is not None else await self.look_up(topic)
 
     async def look_up(self, topic: str) -> Topic:
         """Asks for the topic's partitions, once for all that want to know."""

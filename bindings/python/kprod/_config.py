@@ -29,7 +29,12 @@ def _text(value: object) -> str:
 
 
 def _servers(servers: Union[str, Iterable[str]]) -> str:
-    return servers if isinstance(servers, str) else ",".join(servers)
+    if isinstance(servers, str):
+        return servers
+    try:
+        return ",".join(servers)
+    except TypeError:
+        raise TypeError(f"bootstrap_servers has to be a str or several, not {servers!r}") from None
 
 
 def _check_sasl(arguments: Mapping[str, Any]) -> None:
@@ -81,10 +86,15 @@ _PROPERTIES: tuple[tuple[str, str, object], ...] = (
 )
 
 
+_NONE_IS_ENDLESS = ("connections_max_idle_ms",)
+
+
 def properties(arguments: Mapping[str, Any], config: Optional[Mapping[str, object]]) -> list[tuple[str, str]]:
     """The properties to set, for the constructor's arguments and what `config` adds to them."""
     _check(arguments)
-    given = {key: _text(value) for key, value in (config or {}).items()}
+    if config is not None and not isinstance(config, Mapping):
+        raise TypeError(f"config has to be a mapping of properties, not {config!r}")
+    given = {_text(key): _text(value) for key, value in (config or {}).items()}
     protocol = given.get("security.protocol", arguments["security_protocol"])
     if protocol.upper().startswith("SASL") and not any(key.startswith("sasl.") for key in given):
         _check_sasl(arguments)
@@ -92,6 +102,8 @@ def properties(arguments: Mapping[str, Any], config: Optional[Mapping[str, objec
     for argument, key, default in _PROPERTIES:
         value = arguments[argument]
         if value is not default and value != default:
+            if value is None and argument not in _NONE_IS_ENDLESS:
+                raise TypeError(f"{argument} must not be None")
             chosen[key] = _text(-1 if value is None else value)
     # As in aiokafka, one limit for both: how long a send waits for metadata and room, and a request for its answer.
     if "request.timeout.ms" in chosen:
@@ -99,7 +111,7 @@ def properties(arguments: Mapping[str, Any], config: Optional[Mapping[str, objec
     if not any(given.get(key) for key in ("bootstrap.servers", "metadata.broker.list", "test.mock.num.brokers")):
         chosen["bootstrap.servers"] = _servers(arguments["bootstrap_servers"])
     client_id = arguments["client_id"]
-    chosen["client.id"] = client_id if client_id is not None else f"kprod-producer-{next(_client_numbers)}"
+    chosen["client.id"] = _text(client_id) if client_id is not None else f"kprod-producer-{next(_client_numbers)}"
     chosen["client.software.name"] = "kprod-python"
     chosen["client.software.version"] = _version.VERSION
     chosen.update(given)
@@ -107,4 +119,8 @@ def properties(arguments: Mapping[str, Any], config: Optional[Mapping[str, objec
         raise ValueError(
             "kprod.delivery.reports must be left at all: the futures of send() are resolved by the reports"
         )
+    for key, value in chosen.items():
+        if "\0" in key or "\0" in value:
+            # Not the value, which may be a password.
+            raise ValueError(f"{key!r} has a NUL in its name or value, at which the library's strings end")
     return list(chosen.items())

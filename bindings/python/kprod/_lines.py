@@ -51,7 +51,7 @@ class Lines:
         self.full_of_reports = False
         """Whether taking reports makes room, which no entry tells."""
 
-    async def take(self, partition: tuple[int, int], attempt: Callable[[], int]) -> int:
+    async def take(self, partition: tuple[int, int], attempt: Callable[[], int], deadline: float) -> int:
         """Makes the attempt when it is the sender's turn, again as long as there is no room, and gives its code. When
         this raises, also for being cancelled, none has succeeded."""
         line = self._lines.get(partition)
@@ -63,8 +63,7 @@ class Lines:
         loop = self._driver.loop
         place = _Place(loop)
         line.append(place)
-        late = KafkaTimeoutError("the batch before it was not on its way in time, so this one will not be sent")
-        alarm = loop.call_later(self._driver.max_block, place.dismiss, late)
+        alarm = loop.call_at(deadline, place.dismiss, too_late())
         try:
             while True:
                 await place.turn()
@@ -97,3 +96,7 @@ class Lines:
         for line in self._lines.values():
             for place in line:
                 place.dismiss(error)
+
+
+def too_late() -> KafkaTimeoutError:
+    return KafkaTimeoutError("there was no room for the batch in time, so it will not be sent")

@@ -15,7 +15,7 @@ from typing import Any, Optional
 
 from . import _library
 from ._driver import Driver, fail
-from ._lines import Lines
+from ._lines import Lines, too_late
 from ._packed import Extra, Pack
 from .errors import KafkaTimeoutError
 
@@ -94,13 +94,19 @@ class Outgoing:
             self.schedule()
         return await future
 
-    async def empty(self) -> None:
-        """Waits until the library has all that was accepted."""
+    async def empty(self, deadline: Optional[float] = None) -> None:
+        """Waits until the library has all that was accepted, for the sake of a batch until the deadline."""
         self.hand_over()
         if self.values:
-            future: asyncio.Future[None] = self._driver.loop.create_future()
+            loop = self._driver.loop
+            future: asyncio.Future[None] = loop.create_future()
             self._emptied.append(future)
-            await future
+            alarm = None if deadline is None else loop.call_at(deadline, fail, future, too_late())
+            try:
+                await future
+            finally:
+                if alarm is not None:
+                    alarm.cancel()
 
     def fail(self, error: Exception) -> None:
         """Refuses what the library has not got, and lets nobody in any more."""

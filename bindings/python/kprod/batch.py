@@ -126,7 +126,9 @@ class BatchBuilder:
             raise exception(number)
         return int(number)
 
-    async def _send(self, lines: Lines, topic: int, partition: int) -> asyncio.Future[RecordMetadata]:
+    async def _send(
+        self, lines: Lines, topic: int, partition: int, deadline: float
+    ) -> asyncio.Future[RecordMetadata]:
         """Waits until the batch is accepted. When it raises, also for being cancelled, it will not be sent."""
         if self._is_with_library:
             raise _is_being_sent()
@@ -139,7 +141,7 @@ class BatchBuilder:
             return int(send(driver.handle, self._handle, topic, partition, driver.next_tag))
 
         try:
-            code = await lines.take((topic, partition), attempt)
+            code = await lines.take((topic, partition), attempt, deadline)
             if code != _library.OK:
                 raise driver.refusal(code)
         except BaseException:

@@ -255,7 +255,8 @@ class KprodProducer:
         headers: Optional[MessageHeaders],
     ) -> asyncio.Future[RecordMetadata]:
         assert not (value is None and key is None), "Need at least one: key or value"
-        known = await self._admission.admit(topic)
+        era = self._admission.enter()
+        known = await self._admission.find(topic)
         if self._key_serializer is not None:
             key = self._key_serializer(key)
         if self._value_serializer is not None:
@@ -264,6 +265,7 @@ class KprodProducer:
         value_bytes = value if type(value) is bytes else as_bytes(value, "value")
         if partition is not None or self._partitioner is not None:
             partition = await self._partition(topic, known, partition, key_bytes)
+        self._admission.check(era)
         if timestamp_ms is not None:
             timestamp_ms = as_timestamp(timestamp_ms, "timestamp_ms")
         described = list(map(as_header, headers)) if headers else []
@@ -313,15 +315,17 @@ class KprodProducer:
         """
         if not isinstance(batch, BatchBuilder):
             raise TypeError(f"batch has to be one of create_batch(), not {batch!r}")
-        known = await self._admission.admit(topic)
+        deadline = self._loop.time() + self._driver.max_block
+        era = self._admission.enter()
+        known = await self._admission.find(topic)
         partition = await self._partition(topic, known, partition, None)
         # Behind what the library has not got yet.
-        await self._outgoing.empty()
-        self._admission.check()
+        await self._outgoing.empty(deadline)
+        self._admission.check(era)
         if batch._driver is not self._driver:
             # Its topics and transactions are others.
             raise ValueError("the batch was made by another producer")
-        return await batch._send(self._outgoing.batches, known[0], partition)
+        return await batch._send(self._outgoing.batches, known[0], partition, deadline)
 
     async def begin_transaction(self) -> None:
         """Begins a transaction: what is sent until its end becomes visible all at once, or never."""
@@ -359,12 +363,13 @@ class KprodProducer:
     async def _partition(self, topic: str, known: Topic, partition: Optional[int], key: Optional[bytes]) -> int:
         """The caller's choice, checked, or that of its partitioner."""
         if partition is None:
-            assert self._partitioner is not None
+            if self._partitioner is None:
+                raise TypeError("partition has to be an int: only send() has the library choose one")
             partitions = list(range(known[1]))
             partition = as_int(self._partitioner(key, partitions, partitions), "what the partitioner chooses")
         else:
             partition = as_int(partition, "partition")
-        assert partition >= 0
+        assert partition >= 0, f"partition must not be below 0, but is {partition}"
         if partition >= known[1]:
             # The topic may have got more since.
             known = await self._admission.look_up(topic)

@@ -165,6 +165,25 @@ class Batches(ClusterTestCase):
         self.assertEqual(metadata.offset, 3)
         self.assertEqual(self.committed("topic"), ["first", "in flight", "queued", "patient"])
 
+    async def test_one_times_out_behind_records_that_the_library_has_no_room_for(self) -> None:
+        config = {"max.block.ms": 300, "buffer.memory": 20000}
+        producer = await self.producer(request_timeout_ms=60000, config=config)
+        await soon(producer.send_and_wait("topic", b"first", partition=0))
+        self.cluster.inject(SWALLOW, times=-1)
+        sent = []
+        with self.assertRaises(KafkaTimeoutError):
+            while True:
+                sent.append(await soon(producer.send("topic", b"x" * 100, partition=0)))
+        batch = producer.create_batch()
+        batch.append(timestamp=None, key=None, value=b"batch")
+        with self.assertRaises(KafkaTimeoutError):
+            await soon(producer.send_batch(batch, "topic", partition=1))
+        self.cluster.clear_faults()
+        self.cluster.disconnect(1)
+        await soon(await soon(producer.send_batch(batch, "topic", partition=1)))
+        await soon(asyncio.gather(*sent))
+        self.assertEqual(self.cluster.record_count("topic", 1), 1)
+
     async def test_one_that_is_cancelled_is_not_sent_and_may_be_sent_again(self) -> None:
         producer = await self.waiting(request_timeout_ms=60000)
         batch = producer.create_batch()

@@ -75,6 +75,16 @@ class Arguments(ClusterTestCase):
         self.assertIn("batch.size", self.refusal(config={"batch.sise": 1}))
         self.assertIn("kprod.delivery.reports", self.refusal(config={"kprod.delivery.reports": "none"}))
 
+    async def test_what_would_be_cut_or_is_of_another_type(self) -> None:
+        self.assertIn("linger.ms", self.refusal(config={"linger.ms": "5\0"}))
+        said = self.refusal(security_protocol="SASL_SSL", sasl_plain_username="a", sasl_plain_password="secret\0b")
+        self.assertIn("sasl.password", said)
+        self.assertNotIn("secret", said)
+        wrong = {"bootstrap_servers": None, "config": 5, "max_request_size": None, "metadata_max_age_ms": None}
+        for argument, value in wrong.items():
+            with self.assertRaisesRegex(TypeError, argument):
+                KprodProducer(**{argument: value})  # type: ignore[arg-type]
+
     async def test_an_ssl_context_is_refused_with_what_to_use(self) -> None:
         message = self.refusal(security_protocol="SSL", ssl_context=ssl.create_default_context())
         for name in ("ssl.ca.location", "ssl.certificate.location", "ssl.key.location"):

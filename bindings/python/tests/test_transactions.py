@@ -7,7 +7,7 @@ import unittest
 from collections import namedtuple
 from typing import Any
 
-from cluster import END_TXN, ERROR, SWALLOW_AFTER_WORK, TXN_OFFSET_COMMIT
+from cluster import END_TXN, ERROR, METADATA, SWALLOW_AFTER_WORK, TXN_OFFSET_COMMIT
 from support import ClusterTestCase, soon
 
 from kprod import KprodProducer, OffsetAndMetadata, TopicPartition
@@ -22,6 +22,7 @@ from kprod.errors import (
 )
 
 TOPIC_AUTHORIZATION_FAILED = 29
+UNKNOWN_TOPIC = 3
 
 
 class Idempotence(ClusterTestCase):
@@ -97,6 +98,28 @@ class Transactions(ClusterTestCase):
         async with producer.transaction():
             await soon(producer.send_and_wait("topic", b"committed"))
         self.assertEqual(self.committed("topic"), ["committed"])
+
+    async def test_what_waits_for_a_topic_goes_into_no_other_transaction(self) -> None:
+        producer = await self.producer(transactional_id="id")
+        await soon(producer.begin_transaction())
+        self.cluster.inject(ERROR, api=METADATA, error=UNKNOWN_TOPIC, topic=b"late", times=-1)
+        batch = producer.create_batch()
+        batch.append(timestamp=None, key=None, value=b"batch")
+        sending = [
+            asyncio.ensure_future(producer.send("late", b"record")),
+            asyncio.ensure_future(producer.send_batch(batch, "late", partition=0)),
+        ]
+        await asyncio.sleep(0)
+        await soon(producer.abort_transaction())
+        await soon(producer.begin_transaction())
+        self.cluster.clear_faults()
+        self.cluster.create_topic("late", 1)
+        for sent in sending:
+            with self.assertRaises(IllegalOperation):
+                await soon(sent)
+        await soon(producer.send_and_wait("late", b"own"))
+        await soon(producer.commit_transaction())
+        self.assertEqual(await asyncio.to_thread(self.committed, "late"), ["own"])
 
     async def test_an_empty_transaction_costs_nothing(self) -> None:
         producer = await self.transactional()
