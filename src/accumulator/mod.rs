@@ -18,6 +18,7 @@ mod topics;
 mod user_batch;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -47,7 +48,8 @@ use seal::{SealThread, Sealer};
 /// Whether records are accepted. Each partition and each topic has one, changed under its lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Gate {
-    Open,
+    /// For who came in this transaction; 0 without transactions.
+    Open(u64),
     /// Refuses what is new. What was parked before still passes.
     Shut(ErrorCode),
     /// Nobody sends any more: refuses everything.
@@ -71,6 +73,7 @@ pub struct Accumulator {
     pub rng: Rng,
     seal_thread: Arc<SealThread>,
     standing: Mutex<Standing>,
+    transaction: AtomicU64,
 }
 
 /// The gate that all partitions and topics have.
@@ -91,7 +94,7 @@ impl Accumulator {
         // A transactional producer accepts records within a transaction only.
         let gate = match config.transactional_id {
             Some(_) => Gate::Shut(ErrorCode::ILLEGAL_STATE),
-            None => Gate::Open,
+            None => Gate::Open(0),
         };
         let announce = hub.clone();
         let memory = Memory::new(config.buffer_memory, Box::new(move || announce.writable()));
@@ -116,6 +119,7 @@ impl Accumulator {
                 gate,
                 for_good: false,
             }),
+            transaction: AtomicU64::new(0),
         })
     }
 
@@ -240,8 +244,16 @@ impl Accumulator {
             return false;
         }
         standing.gate = gate;
+        if let Gate::Open(transaction) = gate {
+            self.transaction.store(transaction, Ordering::Release);
+        }
         self.sweep(gate);
         true
+    }
+
+    /// The transaction that was begun last: what is sent now goes into this one or none.
+    pub fn transaction(&self) -> u64 {
+        self.transaction.load(Ordering::Acquire)
     }
 
     /// The gate that all partitions and topics have.

@@ -11,7 +11,7 @@ use super::memory::Reservation;
 use super::partition::{Append, AppendError, Appended};
 use super::topic::{OwnedRecord, Park, Parked, Topic, Unparked};
 use super::{Accepted, Accumulator};
-use crate::completion::{Persistence, RecordMeta, SendCallback};
+use crate::completion::Persistence;
 use crate::error::ErrorCode;
 use crate::record::encode::Payload;
 
@@ -34,12 +34,11 @@ impl Accumulator {
     pub fn park(
         &self,
         topic: &Arc<Topic>,
-        payload: &Payload<'_>,
+        append: &mut Append<'_>,
         partition: Option<i32>,
-        meta: RecordMeta,
-        callback: &mut Option<SendCallback>,
         credit: &mut Option<Reservation>,
     ) -> Result<Option<bool>, ErrorCode> {
+        let payload = append.payload;
         let partition = match (topic.deciding(), partition) {
             (None, given) => given,
             (Some(count), Some(given)) if (0..count).contains(&given) => Some(given),
@@ -53,11 +52,11 @@ impl Accumulator {
             return Err(ErrorCode::QUEUE_FULL);
         };
         let record = OwnedRecord::copy_of(payload)?;
-        let parked = topic.park(|| {
+        let parked = topic.park(append.transaction, || {
             let token = self.incomplete.token();
             let index = partition.unwrap_or(-1);
             let mut accepted = Accepted::new(topic.handle, index, token, self.hub.clone());
-            accepted.push(meta, callback.take());
+            accepted.push(append.meta, append.callback.take());
             Parked::record(record, partition, accepted, reserved)
         });
         match parked {
@@ -190,6 +189,7 @@ impl Accumulator {
             callback: None,
             lane: choice.lane,
             urgent: false,
+            transaction: 0,
             parked: Some(accepted),
             since: Some(parked.created),
         };

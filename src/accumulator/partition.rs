@@ -114,6 +114,8 @@ pub struct Append<'a> {
     pub lane: Option<u8>,
     /// Skip linger.
     pub urgent: bool,
+    /// The transaction in which it was sent: it waits for its place in no other.
+    pub transaction: u64,
     /// Of a topic that was parked: accepted long since, so the gate does not ask again.
     pub parked: Option<Accepted>,
     /// When that was: its linger and its time to live count from then.
@@ -196,7 +198,7 @@ impl Partition {
         let Some(mut queue) = self.queue.try_lock() else {
             return false;
         };
-        if queue.gate != Gate::Open {
+        if !matches!(queue.gate, Gate::Open(_)) {
             return false;
         }
         match &mut queue.open {
@@ -219,7 +221,10 @@ impl Partition {
         appended: &mut Appended,
     ) -> Result<(), AppendError> {
         match (queue.gate, &append.parked) {
-            (Gate::Open, _) | (Gate::Shut(_), Some(_)) => {}
+            (Gate::Open(now), None) if now != append.transaction => {
+                return Err(AppendError::Refused(ErrorCode::ILLEGAL_STATE));
+            }
+            (Gate::Open(_), _) | (Gate::Shut(_), Some(_)) => {}
             (Gate::Shut(reason), None) | (Gate::Ended(reason), _) => {
                 return Err(AppendError::Refused(reason));
             }

@@ -244,8 +244,8 @@ impl Topic {
     }
 
     /// Parks a record unless the partitions are known.
-    pub fn park(&self, record: impl FnOnce() -> Parked) -> Park {
-        match self.lot() {
+    pub fn park(&self, transaction: u64, record: impl FnOnce() -> Parked) -> Park {
+        match self.lot(Some(transaction)) {
             Ok(lot) => Park::Parked {
                 first: lot.add(record()),
             },
@@ -253,11 +253,15 @@ impl Topic {
         }
     }
 
-    /// Where to park, unless the partitions are known or nothing is accepted.
-    pub fn lot(&self) -> Result<Lot<'_>, Park> {
+    /// Where to park, unless the partitions are known or nothing is accepted, of this transaction if any.
+    pub fn lot(&self, transaction: Option<u64>) -> Result<Lot<'_>, Park> {
         let state = self.state.lock();
-        if let Gate::Shut(reason) | Gate::Ended(reason) = state.gate {
-            return Err(Park::Refused(reason));
+        match state.gate {
+            Gate::Shut(reason) | Gate::Ended(reason) => return Err(Park::Refused(reason)),
+            Gate::Open(now) if transaction.is_some_and(|own| own != now) => {
+                return Err(Park::Refused(ErrorCode::ILLEGAL_STATE));
+            }
+            Gate::Open(_) => {}
         }
         if self.partition_count() > 0 {
             return Err(Park::Known);

@@ -69,9 +69,9 @@ mod tests {
     #[test]
     fn a_name_has_one_handle() {
         let topics = Topics::default();
-        assert_eq!(topics.find_or_add("a", Gate::Open), 1);
-        assert_eq!(topics.find_or_add("b", Gate::Open), 2);
-        assert_eq!(topics.find_or_add("a", Gate::Open), 1);
+        assert_eq!(topics.find_or_add("a", Gate::Open(0)), 1);
+        assert_eq!(topics.find_or_add("b", Gate::Open(0)), 2);
+        assert_eq!(topics.find_or_add("a", Gate::Open(0)), 1);
         assert_eq!(&*topics.get(2).unwrap().name, "b");
         assert!(topics.get(0).is_none());
         assert!(topics.get(3).is_none());

@@ -393,7 +393,7 @@ impl Offer {
         let bytes = draft.batch.footprint();
         let paid = self.pay(bytes, Offerer::Tries);
         let mut paid = paid.ok_or(Hurdle::Memory { bytes })?;
-        let lot = match topic.lot() {
+        let lot = match topic.lot(None) {
             Ok(lot) => lot,
             Err(Park::Refused(reason)) => return Err(Hurdle::Refused(reason)),
             Err(Park::Known | Park::Parked { .. }) => return Ok(None),
@@ -456,7 +456,7 @@ impl Offerer {
     fn check(self, gate: Gate) -> Result<(), Hurdle> {
         match (gate, self) {
             // What is in the engine's lines got there before the gate was shut.
-            (Gate::Open, _) | (Gate::Shut(_), Offerer::Engine) => Ok(()),
+            (Gate::Open(_), _) | (Gate::Shut(_), Offerer::Engine) => Ok(()),
             (Gate::Shut(reason) | Gate::Ended(reason), _) => Err(Hurdle::Refused(reason)),
         }
     }

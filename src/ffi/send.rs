@@ -122,7 +122,7 @@ unsafe fn send_any(
 /// KPROD_ERR_INVALID_ARG (NULL, a wrong handle, length, partition or reserved field), _INVALID_TIMESTAMP_ARG,
 /// _INVALID_TOPIC_EXCEPTION, _UNKNOWN_TOPIC_HANDLE, _UNKNOWN_PARTITION, _RECORD_TOO_LARGE, _PARTITIONER;
 /// _UNKNOWN_TOPIC_OR_PARTITION, _TOPIC_AUTHORIZATION_FAILED and other codes of the brokers about a topic that was never
-/// known (one that is deleted later is waited for: the report tells); _ILLEGAL_STATE (a transactional producer outside of a transaction), _TRANSACTION_ABORTABLE (in a
+/// known (one that is deleted later is waited for: the report tells); _ILLEGAL_STATE (a transactional producer outside of a transaction, or of the one in which the call began), _TRANSACTION_ABORTABLE (in a
 /// transaction that can only be aborted); _TIMED_OUT (no metadata or no room in max.block.ms: kprod_cluster_error tells
 /// why),
 /// _REPORT_QUEUE_FULL, _COMPRESSION, _OUT_OF_MEMORY, _THREAD, _CLOSED, _FATAL, _FORKED, _INTERNAL.

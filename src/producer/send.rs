@@ -115,6 +115,7 @@ impl Shared {
             callback: options.callback,
             lane: None,
             urgent: options.urgent,
+            transaction: self.accumulator.transaction(),
             parked: None,
             since: None,
         };
@@ -126,15 +127,8 @@ impl Shared {
                     topic.wait_known(self.deadline(&mut patience), || self.want(topic))?;
                     continue;
                 }
-                let parked = self.accumulator.park(
-                    topic,
-                    payload,
-                    record.partition,
-                    meta,
-                    &mut append.callback,
-                    &mut credit,
-                );
-                match parked {
+                let accumulator = &self.accumulator;
+                match accumulator.park(topic, &mut append, record.partition, &mut credit) {
                     Ok(Some(first)) => {
                         if first {
                             self.want(topic);

@@ -133,8 +133,11 @@ impl Engine {
         if let Some(failure) = self.accumulator.hub.take_first_failure() {
             self.doom(failure);
         }
-        if self.transactor.may_begin() && self.accumulator.set_gate(Gate::Open) {
-            self.transactor.begin();
+        if self.transactor.may_begin() {
+            let next = self.transactor.number() + 1;
+            if self.accumulator.set_gate(Gate::Open(next)) {
+                self.transactor.begin();
+            }
         }
         self.note_refused();
         // Behind what can be done at once, for who does not want to wait at all.

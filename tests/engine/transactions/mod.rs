@@ -4,6 +4,7 @@ mod batches;
 mod brokers;
 mod calls;
 mod coordinator;
+mod late;
 mod resumed;
 mod steps;
 
