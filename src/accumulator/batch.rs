@@ -122,22 +122,11 @@ pub enum Trace {
     NotRemembered,
 }
 
-/// Whose log the attempts with a batch went to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Destination {
-    Nowhere,
-    /// That of the topic with one id, by which it was named: how often a topic of the name had been made anew.
-    One(u32),
-    /// That of whichever topic had the name.
-    Any,
-}
-
 /// What has been tried with a batch so far.
 #[derive(Clone, Debug)]
 pub struct Attempts {
     pub count: u32,
     pub trace: Trace,
-    pub destination: Destination,
     pub last_error: Option<(ErrorCode, Option<Arc<str>>)>,
     /// Whom the last attempt went to.
     pub leader: i32,
@@ -148,7 +137,6 @@ impl Default for Attempts {
         Attempts {
             count: 0,
             trace: Trace::None,
-            destination: Destination::Nowhere,
             last_error: None,
             leader: -1,
         }
@@ -160,21 +148,6 @@ impl Attempts {
         self.trace != Trace::None
     }
 
-    /// An attempt begins, at the topic of this number or whichever has its name.
-    pub fn note_start(&mut self, leader: i32, incarnation: u32, by_id: bool) {
-        self.count += 1;
-        self.leader = leader;
-        let destination = match by_id {
-            true => Destination::One(incarnation),
-            false => Destination::Any,
-        };
-        self.destination = match self.destination {
-            Destination::Nowhere => destination,
-            earlier if earlier == destination => earlier,
-            _ => Destination::Any,
-        };
-    }
-
     /// An attempt ended without an answer, or with one that does not say whether it was written.
     pub fn note_doubt(&mut self) {
         self.trace = Trace::InDoubt;
@@ -182,11 +155,10 @@ impl Attempts {
 }
 
 impl Batch {
-    /// It is not in the log that it goes to next: it has a place in its sequence anew.
+    /// It is not in the log: it gets a place in a sequence anew.
     pub fn give_up_place(&mut self) {
         self.stamp = None;
         self.attempts.trace = Trace::None;
-        self.attempts.destination = Destination::Nowhere;
     }
 
     pub fn new(

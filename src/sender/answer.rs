@@ -177,7 +177,7 @@ impl Engine {
                     log_start_offset: answer.log_start_offset,
                     ..delivered(&self.tracks[track_id], answer.base_offset)
                 };
-                self.note_acknowledged(track_id, &batch, behind, answer.log_start_offset);
+                self.note_acknowledged(track_id, &batch, behind);
                 self.deliver_unremembered(track_id);
                 match self.tracks[track_id].has_older(&batch) {
                     true => self.tracks[track_id].hold(batch, outcome),

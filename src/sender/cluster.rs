@@ -272,8 +272,12 @@ impl Engine {
         if code != ErrorCode::OK || answer.partitions.is_empty() {
             return self.take_topic_error(&topic, code, now);
         }
-        if self.metadata.set_topic_id(topic.handle, answer.topic_id) {
+        let made_anew = self.metadata.set_topic_id(topic.handle, answer.topic_id);
+        if made_anew {
             self.on_recreated(&topic, answer.partitions.len() as i32, now);
+        }
+        for partition in topic.partitions() {
+            self.judge_suspect(partition.id, made_anew);
         }
         let count = self.add_partitions(&topic, &answer.partitions);
         for partition in &answer.partitions {
@@ -350,8 +354,8 @@ impl Engine {
             let track = &mut self.tracks[partition.id];
             track.leader_epoch = -1;
             track.is_gone = partition.index >= count;
-            track.begin_incarnation();
             track.lineage.forget_log();
+            track.of_old_log = !track.in_flight.is_empty();
             if !transactional {
                 track.lineage.end();
             }

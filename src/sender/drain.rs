@@ -299,11 +299,10 @@ impl Engine {
         });
         self.requests.insert(request, outstanding);
         for (id, mut batch) in batches {
+            batch.attempts.count += 1;
+            batch.attempts.leader = broker_id;
             let track = &mut self.tracks[id];
-            let by_id = version >= BY_ID;
-            batch
-                .attempts
-                .note_start(broker_id, track.incarnation, by_id);
+            track.of_old_log &= !track.in_flight.is_empty();
             track.in_flight.push_back(Flight { request, batch });
             match self.may_fly(id) {
                 // More may follow it at once.

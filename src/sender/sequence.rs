@@ -194,19 +194,15 @@ impl Engine {
     }
 
     /// The broker has the batch, behind which the log went on at this offset, if it said so.
-    pub(super) fn note_acknowledged(
-        &mut self,
-        id: usize,
-        batch: &Batch,
-        behind: Option<i64>,
-        log_start_offset: i64,
-    ) {
+    pub(super) fn note_acknowledged(&mut self, id: usize, batch: &Batch, behind: Option<i64>) {
         let track = &mut self.tracks[id];
-        let Some(stamp) = batch.stamp().filter(|_| !track.is_of_other_log(batch)) else {
+        let Some(stamp) = batch.stamp() else {
             return;
         };
         let before = track.lineage.acknowledged();
-        let last = behind.map(|behind| behind - 1);
+        let last = behind
+            .filter(|_| !track.of_old_log)
+            .map(|behind| behind - 1);
         track.lineage.acknowledge(stamp, last);
         // What is asked for again may be there since long before.
         let goes_back = batch.attempts.count == 1
@@ -214,8 +210,20 @@ impl Engine {
                 .zip(before)
                 .is_some_and(|(last, before)| last - (batch.record_count() as i64) < before);
         if goes_back {
-            self.note_loss(id, before, log_start_offset);
+            // Whether the topic was made anew, its metadata tells.
+            track.suspect = track.suspect.or(before);
+            self.metadata.want(track.topic.handle);
             self.doom_for(id, "records that it may have written are lost");
+        }
+    }
+
+    /// What the cluster says of the topic now: if it is the same one, records were lost.
+    pub(super) fn judge_suspect(&mut self, id: usize, made_anew: bool) {
+        let Some(before) = self.tracks[id].suspect.take() else {
+            return;
+        };
+        if !made_anew {
+            self.note_loss(id, Some(before), -1);
         }
     }
 
@@ -234,14 +242,19 @@ impl Engine {
     /// The log lacks what was acknowledged. False: the producer is not to go on.
     fn note_loss(&mut self, id: usize, acknowledged: Option<i64>, log_start_offset: i64) -> bool {
         let track = &self.tracks[id];
+        let begins = match log_start_offset {
+            ..0 => String::new(),
+            known => format!("; it begins at {known}"),
+        };
         let message = format!(
-            "topic {} partition {}: records that were acknowledged, up to offset {}, are not in the log any more; it \
-             begins at {log_start_offset}. Look for an unclean leader election or deleted data",
+            "topic {} partition {}: records that were acknowledged, up to offset {}, are not in \
+             the log any more{begins}. Look for an unclean leader election or deleted data",
             track.topic.name,
             track.partition.index,
             acknowledged.unwrap_or(-1),
         );
         self.tracks[id].lineage.forget_log();
+        self.tracks[id].suspect = None;
         self.count(&self.shared.counters.data_losses, 1);
         let error = Error::new(ErrorCode::DATA_LOSS, message);
         self.shared

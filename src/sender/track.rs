@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use crate::accumulator::{Batch, Destination, Partition, Topic, Trace};
+use crate::accumulator::{Batch, Partition, Topic, Trace};
 use crate::completion::Outcome;
 use crate::network::{Backoff, RequestId};
 use crate::transaction::Lineage;
@@ -38,8 +38,10 @@ pub struct Track {
     pub expiry_armed: bool,
     /// A newer leader is known while the old one owes an answer: since when.
     pub superseded_since: Option<Instant>,
-    /// How often the topic was made anew.
-    pub incarnation: u32,
+    /// What is in flight went to a topic that was made anew since: its offsets are another log's.
+    pub of_old_log: bool,
+    /// An acknowledged offset, this one, has come again: the topic was made anew, or its log is not what it was.
+    pub suspect: Option<i64>,
     /// The topic was made anew without this partition.
     pub is_gone: bool,
     /// The sequence of an idempotent producer.
@@ -68,7 +70,8 @@ impl Track {
             listed_on: None,
             expiry_armed: false,
             superseded_since: None,
-            incarnation: 0,
+            of_old_log: false,
+            suspect: None,
             is_gone: false,
             lineage: Lineage::new(first_sequence),
             joined: 0,
@@ -82,23 +85,8 @@ impl Track {
         }
     }
 
-    /// The topic was made anew under another id: what was sent to the old one by its id is not in its log.
-    pub fn begin_incarnation(&mut self) {
-        self.incarnation += 1;
-        let incarnation = self.incarnation;
-        for batch in &mut self.retry {
-            forget_other_log(batch, incarnation);
-        }
-    }
-
-    /// Whether the batch is in the log of a topic that is gone.
-    pub fn is_of_other_log(&self, batch: &Batch) -> bool {
-        is_of_other_log(batch, self.incarnation)
-    }
-
     /// Puts batches back before all others, keeping the order in which they were accepted.
-    pub fn put_back(&mut self, mut batch: Box<Batch>) {
-        forget_other_log(&mut batch, self.incarnation);
+    pub fn put_back(&mut self, batch: Box<Batch>) {
         let at = self
             .retry
             .partition_point(|other| other.place() < batch.place());
@@ -189,16 +177,4 @@ impl Track {
         }
         Some(flight.batch)
     }
-}
-
-/// A transaction's sequences go on where they are: it can only be aborted.
-fn forget_other_log(batch: &mut Batch, incarnation: u32) {
-    let is_plain = batch.stamp().is_some_and(|stamp| !stamp.transactional);
-    if is_plain && is_of_other_log(batch, incarnation) {
-        batch.give_up_place();
-    }
-}
-
-fn is_of_other_log(batch: &Batch, incarnation: u32) -> bool {
-    matches!(batch.attempts.destination, Destination::One(one) if one != incarnation)
 }

@@ -48,10 +48,6 @@ fn kafka_3_9_send_path() {
     send_path(&shared(Kind::Kafka3));
 }
 
-fn topic_made_again(kind: Kind) {
-    a_topic_is_made_again_under_load(kind, false);
-}
-
 on! { Kind::Kafka2 =>
     kafka_2_8_scenario_29: a_long_cut_costs_nothing,
     kafka_2_8_scenario_39: sequences_go_on_at_0_behind_the_largest,
@@ -63,7 +59,7 @@ on! { Kind::Kafka3 =>
     kafka_3_9_scenario_29: what_is_late_fails_and_what_follows_is_delivered,
     kafka_3_9_scenario_38: a_forgotten_producer_goes_on,
     kafka_3_9_scenario_39: sequences_go_on_at_0_behind_the_largest,
-    kafka_3_9_scenario_56: topic_made_again,
+    kafka_3_9_scenario_56: a_topic_is_made_again_under_load,
     kafka_3_9_scenario_42: commit_abort_and_nothing,
     kafka_3_9_scenario_45: a_newer_instance_fences,
     kafka_3_9_scenario_48: offsets_go_with_the_transaction,
