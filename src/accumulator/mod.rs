@@ -30,7 +30,6 @@ pub use choose::Choice;
 pub use command::Command;
 pub use incomplete::{Incomplete, Token};
 pub use memory::{LOOK_EVERY, Memory, Reservation};
-pub use park::parked_size;
 pub use partition::{Append, AppendError, Appended, Head, News, Partition};
 pub use ready::{Inbox, Ready};
 pub use topic::{Park, Parked, Topic};
@@ -121,6 +120,11 @@ impl Accumulator {
             }),
             transaction: AtomicU64::new(0),
         })
+    }
+
+    /// Whether partitions are chosen by a function of the user's.
+    pub fn asks_user(&self) -> bool {
+        self.user_partitioner.is_some()
     }
 
     /// Whether a full batch is compressed by whoever filled it.

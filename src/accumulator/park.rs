@@ -23,32 +23,23 @@ const PATIENT_ROUNDS: usize = 3;
 /// How long a user's partitioner is asked about parked records before callbacks that are due have their turn.
 const SLICE: Duration = Duration::from_millis(1);
 
-/// What a record counts in `buffer.memory` while it is parked.
-pub fn parked_size(payload: &Payload<'_>) -> usize {
-    PARKED_OVERHEAD + payload.upper_bound() + PARKED_HEADER * payload.headers.len()
-}
-
 impl Accumulator {
-    /// Parks a record, paid with `credit` where that is enough; `None` when the topic is known by now. Never blocks. While a user's partitioner is asked about
-    /// those before it, its partition is chosen here: else they could become more faster than fewer.
+    /// What a record counts in `buffer.memory` while it is parked: what it takes, or all that there is.
+    pub fn parked_size(&self, payload: &Payload<'_>) -> usize {
+        let headers = PARKED_HEADER * payload.headers.len();
+        let size = PARKED_OVERHEAD + payload.upper_bound() + headers;
+        size.min(usize::try_from(self.memory.total()).unwrap_or(usize::MAX))
+    }
+
+    /// Parks a record; `None` when the topic is known by now. Never blocks.
     pub fn park(
         &self,
         topic: &Arc<Topic>,
         append: &mut Append<'_>,
         partition: Option<i32>,
-        credit: &mut Option<Reservation>,
     ) -> Result<Option<bool>, ErrorCode> {
         let payload = append.payload;
-        let partition = match (topic.deciding(), partition) {
-            (None, given) => given,
-            (Some(count), Some(given)) if (0..count).contains(&given) => Some(given),
-            (Some(_), Some(_)) => return Err(ErrorCode::UNKNOWN_PARTITION),
-            (Some(count), None) => Some(self.choose(topic, count, payload)?.partition),
-        };
-        let size = parked_size(payload);
-        // What was waited for is not given back for others to take.
-        let waited_for = credit.take_if(|credit| credit.bytes() >= size);
-        let Some(reserved) = waited_for.or_else(|| self.memory.try_reserve(size)) else {
+        let Some(reserved) = self.memory.try_reserve(self.parked_size(payload)) else {
             return Err(ErrorCode::QUEUE_FULL);
         };
         let record = OwnedRecord::copy_of(payload)?;
@@ -70,7 +61,7 @@ impl Accumulator {
     /// through. A user's partitioner is asked about them on `kprod-cb`.
     pub fn unpark(self: &Arc<Self>, topic: &Arc<Topic>, count: i32) {
         let asks = self.user_partitioner.is_some();
-        if !topic.begin_move(asks.then_some(count)) {
+        if !topic.begin_move(count, asks) {
             return;
         }
         if !asks {

@@ -53,8 +53,8 @@ struct State {
     moving: bool,
     /// On the move, and slowly: a user's partitioner is asked. Who sends meanwhile asks it itself, for so many partitions.
     deciding: Option<i32>,
-    /// What those on the move will find, if there are fewer partitions by now than when the move began.
-    shrunk: Option<i32>,
+    /// How many partitions those on the move will find, if the cluster has said so since the move began.
+    latest: Option<i32>,
 }
 
 /// A record or a user's batch whose topic is not known yet, with everything it needs to move on.
@@ -135,7 +135,7 @@ impl Topic {
                 answers: 0,
                 moving: false,
                 deciding: None,
-                shrunk: None,
+                latest: None,
             }),
             changed: Condvar::new(),
             last_used: AtomicU64::new(0),
@@ -281,11 +281,25 @@ impl Topic {
         deadline: Option<Instant>,
         ask: impl FnOnce(),
     ) -> Result<(), ErrorCode> {
+        self.wait(deadline, |state| state.deciding.is_some(), ask)
+    }
+
+    /// Waits until the partitions are known and what was parked has moved on.
+    pub fn wait_published(&self, deadline: Option<Instant>) -> Result<(), ErrorCode> {
+        self.wait(deadline, |_| false, || {})
+    }
+
+    fn wait(
+        &self,
+        deadline: Option<Instant>,
+        is_enough: impl Fn(&State) -> bool,
+        ask: impl FnOnce(),
+    ) -> Result<(), ErrorCode> {
         let mut state = self.state.lock();
         let answers_before = state.answers;
         ask();
         loop {
-            if self.partition_count() > 0 || state.deciding.is_some() {
+            if self.partition_count() > 0 || is_enough(&state) {
                 return Ok(());
             }
             if let Gate::Shut(reason) | Gate::Ended(reason) = state.gate {
@@ -324,22 +338,24 @@ impl Topic {
     pub fn shrink(&self, count: i32) {
         let mut state = self.state.lock();
         if state.moving {
-            state.shrunk = Some(count);
+            state.latest = Some(count);
         } else if count < self.partition_count() {
             self.publish(count);
         }
     }
 
-    /// Claims the moving of parked records; false while another does it. `deciding`: the number of partitions, for a
-    /// user's partitioner.
-    pub fn begin_move(&self, deciding: Option<i32>) -> bool {
+    /// Claims the moving of parked records to so many partitions; false while another does it, who is told of them.
+    /// `decides`: a user's partitioner is asked.
+    pub fn begin_move(&self, count: i32, decides: bool) -> bool {
         let mut state = self.state.lock();
-        let is_first = !std::mem::replace(&mut state.moving, true);
-        if is_first {
-            state.deciding = deciding;
-            self.changed.notify_all();
+        if state.moving {
+            state.latest = Some(count);
+            return false;
         }
-        is_first
+        state.moving = true;
+        state.deciding = decides.then_some(count);
+        self.changed.notify_all();
+        true
     }
 
     /// The parked records to move; when there are none, the partitions are published under the same lock, so
@@ -399,8 +415,7 @@ impl Topic {
         state.moving = false;
         state.deciding = None;
         state.error = None;
-        let shrunk = state.shrunk.take();
-        self.publish(shrunk.map_or(count, |shrunk| shrunk.min(count)));
+        self.publish(state.latest.take().unwrap_or(count));
     }
 
     /// When the oldest parked record came.

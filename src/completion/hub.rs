@@ -127,6 +127,7 @@ impl Completions {
             Class::Fatal if !ends_batch_only => Class::Fatal,
             _ if transactional && !is_end(code) => Class::Abortable,
             Class::Fatal => Class::Permanent,
+            Class::Abortable if !transactional => Class::Permanent,
             class => class,
         }
     }

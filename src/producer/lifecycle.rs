@@ -255,13 +255,14 @@ impl EngineThread {
     /// With the engine at its end: pays what is owed, lets callbacks finish and polls know.
     /// Without a deadline for as long as a callback takes.
     fn finish_close(&self, shared: &Shared, deadline: Option<Instant>) -> Result<(), Error> {
-        let owed = match &mut self.ending.lock().close {
-            Close::NotYet => None,
-            Close::Called(tag) => tag.take(),
-        };
-        // The entry must be readable before polls answer CLOSED.
-        if let Some(tag) = owed {
-            Operation::new(Completer::Tag(tag), shared.hub.clone()).complete(Ok(0));
+        // The entry must be readable before polls answer CLOSED, also where another close gets there first.
+        {
+            let mut ending = self.ending.lock();
+            if let Close::Called(tag) = &mut ending.close
+                && let Some(tag) = tag.take()
+            {
+                Operation::new(Completer::Tag(tag), shared.hub.clone()).complete(Ok(0));
+            }
         }
         shared.accumulator.stop_threads();
         let grace = Instant::now() + CALLBACK_GRACE;

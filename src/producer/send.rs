@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::record::{PlainRecord, Record, TopicRef};
 use crate::accumulator::{
-    Append, AppendError, Appended, Command, Reservation, Topic, is_valid_topic_name, parked_size,
+    Append, AppendError, Appended, Command, Reservation, Topic, is_valid_topic_name,
 };
 use crate::completion::{RecordMeta, SendCallback, in_callback};
 use crate::error::ErrorCode;
@@ -119,16 +119,23 @@ impl Shared {
             parked: None,
             since: None,
         };
+        let mut asked = None;
         self.follow(topic);
         loop {
             let count = topic.partition_count();
             if count == 0 {
-                if blocking && topic.deciding().is_none() {
+                let deciding = topic.deciding();
+                if blocking && deciding.is_none() {
                     topic.wait_known(self.deadline(&mut patience), || self.want(topic))?;
                     continue;
                 }
-                let accumulator = &self.accumulator;
-                match accumulator.park(topic, &mut append, record.partition, &mut credit) {
+                let partition = match deciding {
+                    Some(count) => {
+                        self.decide(topic, count, record.partition, payload, &mut asked)?
+                    }
+                    None => record.partition,
+                };
+                match self.accumulator.park(topic, &mut append, partition) {
                     Ok(Some(first)) => {
                         if first {
                             self.want(topic);
@@ -136,26 +143,19 @@ impl Shared {
                         return Ok(());
                     }
                     Ok(None) => {}
+                    // Its place in a partition takes less.
                     Err(ErrorCode::QUEUE_FULL) if blocking => {
-                        drop(credit.take());
-                        let size = parked_size(payload);
-                        credit = Some(self.wait_for_memory(size, &mut patience)?);
+                        topic.wait_published(self.deadline(&mut patience))?;
                     }
                     Err(ErrorCode::QUEUE_FULL) => {
-                        return Err(self.queue_full(parked_size(payload)));
+                        return Err(self.queue_full(self.accumulator.parked_size(payload)));
                     }
                     Err(code) => return Err(code),
                 }
                 continue;
             }
-            match self.append(
-                topic,
-                record.partition,
-                count,
-                &mut append,
-                &mut credit,
-                blocking,
-            ) {
+            let partition = self.decide(topic, count, record.partition, payload, &mut asked)?;
+            match self.append(topic, partition, count, &mut append, &mut credit, blocking) {
                 Ok(()) => return Ok(()),
                 Err(AppendError::Refused(code)) => return Err(code),
                 Err(AppendError::Moved) => {}
@@ -167,6 +167,29 @@ impl Shared {
                     credit = Some(self.wait_for_memory(least, &mut patience)?);
                 }
             }
+        }
+    }
+
+    /// The record's own partition, checked, or that which the user's partitioner chooses: it is asked once. `None`: the
+    /// choice is the library's.
+    fn decide(
+        &self,
+        topic: &Topic,
+        count: i32,
+        own: Option<i32>,
+        payload: &Payload<'_>,
+        asked: &mut Option<(i32, i32)>,
+    ) -> Result<Option<i32>, ErrorCode> {
+        let chosen = match (own, *asked) {
+            (None, _) if !self.accumulator.asks_user() => return Ok(None),
+            (Some(own), _) => own,
+            (None, Some((of, chosen))) if of == count => chosen,
+            (None, _) => self.accumulator.choose(topic, count, payload)?.partition,
+        };
+        *asked = Some((count, chosen));
+        match (0..count).contains(&chosen) {
+            true => Ok(Some(chosen)),
+            false => Err(ErrorCode::UNKNOWN_PARTITION),
         }
     }
 

@@ -12,6 +12,7 @@ use super::broker::{Broker, Link, Silence};
 use super::drain::Outstanding;
 use super::track::Track;
 use super::{Engine, Shared};
+use crate::accumulator::Topic;
 use crate::error::{Error, ErrorCode};
 use crate::network::{BrokerAddress, Progress};
 use crate::protocol::ApiKey;
@@ -22,7 +23,7 @@ const PATIENCE: Duration = Duration::from_millis(100);
 
 /// How often it is looked at what holds the memory that somebody waits for, and how long what was found is told.
 const MEMORY_LOOK: Duration = Duration::from_millis(200);
-const MEMORY_TOLD: Duration = Duration::from_secs(1);
+const MEMORY_TOLD: Duration = Duration::from_millis(500);
 
 /// What is known of it. The engine writes, everybody reads.
 #[derive(Debug, Default)]
@@ -33,7 +34,23 @@ pub struct Hindrance {
     awaited: Mutex<Option<Awaited>>,
     refused: Mutex<Option<Refused>>,
     /// What holds the memory that somebody waits for, and when that was seen.
-    holder: Mutex<Option<(Instant, String)>>,
+    holder: Mutex<Option<(Instant, Holder)>>,
+}
+
+/// What holds memory.
+#[derive(Clone, Debug)]
+enum Holder {
+    Unanswered(Awaited),
+    Refused(String),
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Holder::Unanswered(awaited) => awaited.fmt(f),
+            Holder::Refused(text) => text.fmt(f),
+        }
+    }
 }
 
 /// Something without which nothing is learnt of the cluster, or no transaction gets on.
@@ -114,7 +131,7 @@ impl Hindrance {
         match (trouble, awaited) {
             (None, None) => refused
                 .map(|refused| refused.to_string())
-                .or(holder.map(|(_, held)| held))
+                .or(holder.map(|(_, holder)| holder.to_string()))
                 .map(|text| Error::new(otherwise, text)),
             (None, Some(awaited)) => Some(Error::new(otherwise, awaited.to_string())),
             // What is awaited of a broker that has failed before is nothing new.
@@ -168,18 +185,43 @@ impl Engine {
         }
         self.holder_due = now + MEMORY_LOOK;
         self.look_at(self.holder_due);
-        let held = self.holder(now).map(|text| (now, text));
-        *self.shared.hindrance.holder.lock() = held;
+        let holder = self.holder(now).map(|holder| (now, holder));
+        *self.shared.hindrance.holder.lock() = holder;
     }
 
-    fn holder(&self, now: Instant) -> Option<String> {
+    fn holder(&self, now: Instant) -> Option<Holder> {
+        let old = |since: &Instant| *since + PATIENCE <= now;
+        let of_topic = |topic: &Arc<Topic>| Some((topic.oldest_parked()?, topic.clone()));
+        let topics = self.accumulator.topics.iter();
+        let parked = topics
+            .filter_map(of_topic)
+            .min_by_key(|(since, _)| *since)
+            .filter(|(since, _)| old(since));
         let since = |track: &Track| {
             let sent = track.oldest().map(|(batch, _)| batch.created);
             sent.or_else(|| track.partition.oldest())
         };
-        let ages = self.tracks.iter().enumerate();
-        let ages = ages.filter_map(|(id, track)| Some((since(track)?, id)));
-        let (_, id) = ages.min().filter(|(at, _)| *at + PATIENCE <= now)?;
+        let tracks = self.tracks.iter().enumerate();
+        let waiting = tracks
+            .filter_map(|(id, track)| Some((since(track)?, id)))
+            .min()
+            .filter(|(since, _)| old(since));
+        match (parked, waiting) {
+            (Some((parked, topic)), waiting) if waiting.is_none_or(|(since, _)| parked < since) => {
+                let said = topic.error().map(|error| error.message);
+                let unknown = || format!("topic {} is not known yet", topic.name);
+                Some(Holder::Refused(said.unwrap_or_else(unknown)))
+            }
+            (_, Some((_, id))) => self.holder_in(id).filter(|holder| match holder {
+                Holder::Unanswered(awaited) => old(&awaited.since()),
+                Holder::Refused(_) => true,
+            }),
+            (_, None) => None,
+        }
+    }
+
+    /// Why the oldest batch of the partition is not done.
+    fn holder_in(&self, id: usize) -> Option<Holder> {
         let track = &self.tracks[id];
         match track.oldest() {
             Some((_, true)) => {
@@ -187,21 +229,21 @@ impl Engine {
                 let Outstanding::Produce(request) = flight else {
                     return None;
                 };
-                let unanswered = Awaited::Answer {
+                Some(Holder::Unanswered(Awaited::Answer {
                     api: ApiKey::Produce,
                     broker: self.brokers.get(&request.broker)?.address.clone(),
                     since: request.sent,
-                };
-                (request.sent + PATIENCE <= now).then(|| unanswered.to_string())
+                }))
             }
             Some((batch, false)) if batch.attempts.last_error.is_some() => {
                 let (code, message) = batch.attempts.last_error.clone()?;
-                Some(self.describe(id, batch, &Refusal { code, message }))
+                let told = self.describe(id, batch, &Refusal { code, message });
+                Some(Holder::Refused(told))
             }
-            _ if track.leader < 0 => Some(format!(
+            _ if track.leader < 0 => Some(Holder::Refused(format!(
                 "topic {} partition {} has no leader",
                 track.topic.name, track.partition.index
-            )),
+            ))),
             _ => None,
         }
     }
