@@ -25,7 +25,7 @@ class Producer {
     if (options === null || typeof options !== 'object') throw wrong(TypeError, 'options', 'an object');
     const { highWaterMark = MARK } = options;
     if (!Number.isSafeInteger(highWaterMark) || highWaterMark < 1) {
-      throw refused(c.INVALID_ARG, 'highWaterMark must be a whole number from 1');
+      throw wrong(typeof highWaterMark === 'number' ? RangeError : TypeError, 'highWaterMark', 'a whole number from 1');
     }
     this.#driver = new Driver(properties);
     this.#outgoing = new Outgoing(this.#driver, highWaterMark);
@@ -122,7 +122,7 @@ class Producer {
       if (message === null || typeof message !== 'object') throw refused(c.INVALID_ARG, 'a message must be an object');
       const { topic, key, value, headers, partition, timestamp } = message;
       return this.#outgoing.add(this.#driver.topic(topic), key, value, pairsOf(headers), partitionOf(partition),
-        timestampOf(timestamp), signalOf(options?.signal));
+        timestampOf(timestamp), signalOf(options));
     } catch (error) {
       this.#transactions.refused(error);
       return Promise.reject(error);
@@ -132,25 +132,25 @@ class Producer {
   async #sendBatch(batch, topic, partition, options) {
     this.#checkOpen();
     const { owed } = this.#driver;
-    const signal = options?.signal;
     let tag;
     const outcome = new Promise((resolve, reject) => { tag = owed.add(resolve, reject); });
     outcome.catch(() => {});
     try {
-      await this.#transactions.offer(batch, this.#offer(batch, topic, partition, tag, signal));
+      await this.#transactions.offer(batch, this.#offer(batch, topic, partition, tag, options));
     } catch (error) {
       if (owed.has(tag)) owed.remove(tag);
+      const signal = options?.signal;
       throw error?.code === c.PURGED_QUEUED && signal?.aborted ? signal.reason : error;
     }
     return outcome;
   }
 
   /** Resolves when the library has accepted the batch. The signal frees it, and then it never will be. */
-  async #offer(batch, topic, partition, tag, given) {
+  async #offer(batch, topic, partition, tag, options) {
     if (!(batch instanceof Batch)) throw refused(c.INVALID_ARG, 'a batch of createBatch() is needed');
     if (partitionOf(partition) < 0) throw refused(c.INVALID_ARG, 'a batch needs a partition');
     const handle = this.#driver.topic(topic);
-    const signal = signalOf(given);
+    const signal = signalOf(options);
     batch._alive();
     if (signal?.aborted) {
       batch.free();
