@@ -5,6 +5,7 @@ const { Driver } = require('./driver');
 const { Outgoing } = require('./outgoing');
 const { Batch } = require('./batch');
 const { pairsOf, partitionOf, timestampOf, signalOf } = require('./record');
+const { heed, disregard } = require('./signals');
 const { Transactions } = require('./transactions');
 
 /** So few promises that the garbage collector needs no long pauses for them, and enough for most networks. */
@@ -162,7 +163,7 @@ class Producer {
       batch.free();
       revoke();
     };
-    signal?.addEventListener('abort', stop, { once: true });
+    if (signal !== null) heed(signal, stop);
     const { library } = this.#driver;
     try {
       await Promise.race([revoked, this.#outgoing.afterSends(() => {
@@ -172,7 +173,7 @@ class Producer {
           library.send_batch_async(producer, batch._alive(), handle, partition, tag, accepted)));
       })]);
     } finally {
-      signal?.removeEventListener('abort', stop);
+      if (signal !== null) disregard(signal, stop);
     }
   }
 
