@@ -11,6 +11,18 @@ const { Transactions } = require('./transactions');
 /** So few promises that the garbage collector needs no long pauses for them, and enough for most networks. */
 const MARK = 16384;
 
+/** Ends what nobody has closed, and nobody can any more, once nothing that it has sent is without an outcome. */
+const forgotten = new FinalizationRegistry(({ driver, outgoing }) => driver.whenNone(() => end(driver, outgoing)));
+
+/** Producers, by the promises of calls that go on also while the library owes them nothing. */
+const held = new Map();
+
+function end(driver, outgoing) {
+  outgoing.fail(c.CLOSED);
+  outgoing.release();
+  driver.destroy();
+}
+
 /** A Kafka producer. Its promises are those of the library's reports: one for each record. */
 class Producer {
   #driver;
@@ -31,6 +43,8 @@ class Producer {
     this.#driver = new Driver(properties);
     this.#outgoing = new Outgoing(this.#driver, highWaterMark);
     this.#transactions = new Transactions(this.#driver, this.#outgoing);
+    // What the event loop holds, and what refers to it, does not hold this object.
+    forgotten.register(this, { driver: this.#driver, outgoing: this.#outgoing }, this);
   }
 
   /** Waits until the cluster answers, and makes a transactional.id known to it. */
@@ -77,7 +91,7 @@ class Producer {
   }
 
   commitTransaction() {
-    return this.#transactions.commit();
+    return this.#hold(this.#transactions.commit());
   }
 
   abortTransaction() {
@@ -94,7 +108,7 @@ class Producer {
    * commit that ends with TIMED_OUT goes on: commitTransaction() has its result.
    */
   transaction(body) {
-    return this.#transactions.run(body, this);
+    return this.#hold(this.#transactions.run(body, this));
   }
 
   /** Waits for the outcomes of all that was sent, and ends the producer. Again gives the same promise. */
@@ -111,9 +125,8 @@ class Producer {
     try {
       await this.#outgoing.afterSends(() => this.#operation('close_async'));
     } finally {
-      this.#outgoing.fail(c.CLOSED);
-      this.#outgoing.release();
-      this.#driver.destroy();
+      forgotten.unregister(this);
+      end(this.#driver, this.#outgoing);
     }
   }
 
@@ -181,6 +194,16 @@ class Producer {
   #told(promise) {
     if (this.#transactions.tells) promise.catch(() => {});
     return promise;
+  }
+
+  /** Until the promise is settled, the producer is not forgotten. */
+  async #hold(promise) {
+    held.set(promise, this);
+    try {
+      return await promise;
+    } finally {
+      held.delete(promise);
+    }
   }
 
   #operation(name, ...args) {

@@ -47,7 +47,7 @@ test('many sends with one signal warn of nothing and leave no listener', () => w
   assert.strictEqual((await one.send(record)).offset, 3000);
 }));
 
-test('a signal takes back all that waits for it, and again what is sent later', () => withCluster(async (cluster, open) => {
+test('a signal takes back all that waits for it', () => withCluster(async (cluster, open) => {
   const [one, other] = [open(), open()];
   for (let round = 0; round < 2; round++) {
     const stop = new AbortController();
