@@ -21,8 +21,8 @@ class Batch {
   }
 
   /** The record's place, timestamp and size; null when there is no room, which also closes the batch. */
-  append(message) {
-    const { record, kept } = describe(message);
+  append(given) {
+    const { record, kept } = describe(given);
     const code = this._library.batch_append(this._alive(), record, this._appended);
     kept.length = 0;
     if (code === c.BATCH_FULL) return null;

@@ -34,12 +34,13 @@ class Driver {
     }
     const wake = new net.Socket({ fd: fd.readInt32LE(0), readable: true, writable: false });
     // As long as anything is owed, the process stays.
-    this.owed = new Owed({ first: () => wake.ref(), none: () => wake.unref() });
+    this.owed = new Owed({ first: () => wake.ref(), none: () => this._none() });
     this.reports = new Reports(this, this.owed);
     wake.on('data', () => this.reports.schedule());
     wake.on('error', () => {});
     wake.unref();
     this._wake = wake;
+    this._end = null;
   }
 
   _create(properties) {
@@ -108,6 +109,23 @@ class Driver {
     const out = Buffer.alloc(8);
     this.library.fatal_error(this.handle, out);
     return taken(out, code);
+  }
+
+  /** Calls this when nothing is owed, nor asked for by what waited for the last outcome. */
+  whenNone(end) {
+    this._end = end;
+    this._maybeEnd();
+  }
+
+  _none() {
+    this._wake.unref();
+    if (this._end !== null) this._maybeEnd();
+  }
+
+  _maybeEnd() {
+    setImmediate(() => {
+      if (this.owed.count === 0) this._end();
+    });
   }
 
   destroy() {

@@ -3,6 +3,7 @@
 
 const { viewOf } = require('./library');
 const { room } = require('./record');
+const { heed, disregard } = require('./signals');
 
 const CAPACITY = 1024;
 const ROOM = 256 << 10;
@@ -102,7 +103,7 @@ class Pack {
       this._dropped.add(place);
       dropped(signal.reason);
     };
-    signal.addEventListener('abort', onAbort, { once: true });
+    heed(signal, onAbort);
     this._signals ??= [];
     this._signals.push({ place, signal, onAbort });
   }
@@ -118,7 +119,7 @@ class Pack {
     let done = 0;
     for (; done < this._signals.length && this._signals[done].place < to; done++) {
       const { signal, onAbort } = this._signals[done];
-      signal.removeEventListener('abort', onAbort);
+      disregard(signal, onAbort);
     }
     this._signals.splice(0, done);
   }

@@ -5,10 +5,23 @@ const { Driver } = require('./driver');
 const { Outgoing } = require('./outgoing');
 const { Batch } = require('./batch');
 const { pairsOf, partitionOf, timestampOf, signalOf } = require('./record');
+const { heed, disregard } = require('./signals');
 const { Transactions } = require('./transactions');
 
 /** So few promises that the garbage collector needs no long pauses for them, and enough for most networks. */
 const MARK = 16384;
+
+/** Ends what nobody has closed, and nobody can any more, once nothing that it has sent is without an outcome. */
+const forgotten = new FinalizationRegistry(({ driver, outgoing }) => driver.whenNone(() => end(driver, outgoing)));
+
+/** Producers, by the promises of calls that go on also while the library owes them nothing. */
+const held = new Map();
+
+function end(driver, outgoing) {
+  outgoing.fail(c.CLOSED);
+  outgoing.release();
+  driver.destroy();
+}
 
 /** A Kafka producer. Its promises are those of the library's reports: one for each record. */
 class Producer {
@@ -25,11 +38,13 @@ class Producer {
     if (options === null || typeof options !== 'object') throw wrong(TypeError, 'options', 'an object');
     const { highWaterMark = MARK } = options;
     if (!Number.isSafeInteger(highWaterMark) || highWaterMark < 1) {
-      throw refused(c.INVALID_ARG, 'highWaterMark must be a whole number from 1');
+      throw wrong(typeof highWaterMark === 'number' ? RangeError : TypeError, 'highWaterMark', 'a whole number from 1');
     }
     this.#driver = new Driver(properties);
     this.#outgoing = new Outgoing(this.#driver, highWaterMark);
     this.#transactions = new Transactions(this.#driver, this.#outgoing);
+    // What the event loop holds, and what refers to it, does not hold this object.
+    forgotten.register(this, { driver: this.#driver, outgoing: this.#outgoing }, this);
   }
 
   /** Waits until the cluster answers, and makes a transactional.id known to it. */
@@ -76,7 +91,7 @@ class Producer {
   }
 
   commitTransaction() {
-    return this.#transactions.commit();
+    return this.#hold(this.#transactions.commit());
   }
 
   abortTransaction() {
@@ -93,7 +108,7 @@ class Producer {
    * commit that ends with TIMED_OUT goes on: commitTransaction() has its result.
    */
   transaction(body) {
-    return this.#transactions.run(body, this);
+    return this.#hold(this.#transactions.run(body, this));
   }
 
   /** Waits for the outcomes of all that was sent, and ends the producer. Again gives the same promise. */
@@ -110,9 +125,8 @@ class Producer {
     try {
       await this.#outgoing.afterSends(() => this.#operation('close_async'));
     } finally {
-      this.#outgoing.fail(c.CLOSED);
-      this.#outgoing.release();
-      this.#driver.destroy();
+      forgotten.unregister(this);
+      end(this.#driver, this.#outgoing);
     }
   }
 
@@ -122,7 +136,7 @@ class Producer {
       if (message === null || typeof message !== 'object') throw refused(c.INVALID_ARG, 'a message must be an object');
       const { topic, key, value, headers, partition, timestamp } = message;
       return this.#outgoing.add(this.#driver.topic(topic), key, value, pairsOf(headers), partitionOf(partition),
-        timestampOf(timestamp), signalOf(options?.signal));
+        timestampOf(timestamp), signalOf(options));
     } catch (error) {
       this.#transactions.refused(error);
       return Promise.reject(error);
@@ -132,25 +146,25 @@ class Producer {
   async #sendBatch(batch, topic, partition, options) {
     this.#checkOpen();
     const { owed } = this.#driver;
-    const signal = options?.signal;
     let tag;
     const outcome = new Promise((resolve, reject) => { tag = owed.add(resolve, reject); });
     outcome.catch(() => {});
     try {
-      await this.#transactions.offer(batch, this.#offer(batch, topic, partition, tag, signal));
+      await this.#transactions.offer(batch, this.#offer(batch, topic, partition, tag, options));
     } catch (error) {
       if (owed.has(tag)) owed.remove(tag);
+      const signal = options?.signal;
       throw error?.code === c.PURGED_QUEUED && signal?.aborted ? signal.reason : error;
     }
     return outcome;
   }
 
   /** Resolves when the library has accepted the batch. The signal frees it, and then it never will be. */
-  async #offer(batch, topic, partition, tag, given) {
+  async #offer(batch, topic, partition, tag, options) {
     if (!(batch instanceof Batch)) throw refused(c.INVALID_ARG, 'a batch of createBatch() is needed');
     if (partitionOf(partition) < 0) throw refused(c.INVALID_ARG, 'a batch needs a partition');
     const handle = this.#driver.topic(topic);
-    const signal = signalOf(given);
+    const signal = signalOf(options);
     batch._alive();
     if (signal?.aborted) {
       batch.free();
@@ -162,7 +176,7 @@ class Producer {
       batch.free();
       revoke();
     };
-    signal?.addEventListener('abort', stop, { once: true });
+    if (signal !== null) heed(signal, stop);
     const { library } = this.#driver;
     try {
       await Promise.race([revoked, this.#outgoing.afterSends(() => {
@@ -172,7 +186,7 @@ class Producer {
           library.send_batch_async(producer, batch._alive(), handle, partition, tag, accepted)));
       })]);
     } finally {
-      signal?.removeEventListener('abort', stop);
+      if (signal !== null) disregard(signal, stop);
     }
   }
 
@@ -180,6 +194,16 @@ class Producer {
   #told(promise) {
     if (this.#transactions.tells) promise.catch(() => {});
     return promise;
+  }
+
+  /** Until the promise is settled, the producer is not forgotten. */
+  async #hold(promise) {
+    held.set(promise, this);
+    try {
+      return await promise;
+    } finally {
+      held.delete(promise);
+    }
   }
 
   #operation(name, ...args) {

@@ -2,7 +2,7 @@
 // What a message may be, and one record as the library's struct.
 
 const { address, put64, viewOf, constants: c } = require('./library');
-const { refused } = require('./errors');
+const { refused, wrong } = require('./errors');
 
 const RECORD = 104;
 const HEADER = 32;
@@ -28,8 +28,11 @@ function partitionOf(value) {
   return partition;
 }
 
-/** An AbortSignal, also of another realm or package. */
-function signalOf(value) {
+/** The AbortSignal of a send's options, also of another realm or package; null when there is none. */
+function signalOf(options) {
+  if (options === null || options === undefined) return null;
+  if (typeof options !== 'object') throw wrong(TypeError, 'options', 'an object');
+  const value = options.signal;
   if (value === null || value === undefined) return null;
   if (typeof value === 'object' && typeof value.aborted === 'boolean' && typeof value.addEventListener === 'function' &&
     typeof value.removeEventListener === 'function') return value;
@@ -56,7 +59,9 @@ function pairsOf(headers) {
 }
 
 /** A record's struct, and the memory that it points to. */
-function describe({ key, value, headers, timestamp }) {
+function describe(given) {
+  if (!isPlain(given)) throw wrong(TypeError, 'record', 'an object');
+  const { key, value, headers, timestamp } = given;
   const kept = [];
   const record = Buffer.alloc(RECORD);
   const put = (view, at, content, what) => {

@@ -1,6 +1,6 @@
 'use strict';
 const { constants: c } = require('./library');
-const { incomplete } = require('./errors');
+const { incomplete, wrong } = require('./errors');
 const { describe } = require('./offsets');
 
 /** Errors of an abort where there is nothing left to abort: the transaction has ended, or its commit goes on. */
@@ -99,6 +99,7 @@ class Transactions {
 
   /** Commits what the body does, or aborts it, whatever the body throws. */
   async run(body, producer) {
+    if (typeof body !== 'function') throw wrong(TypeError, 'body', 'a function');
     this._running++;
     try {
       return await this._run(body, producer);

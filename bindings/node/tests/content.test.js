@@ -3,7 +3,6 @@
 
 const { test } = require('node:test');
 const assert = require('node:assert');
-const { setMaxListeners } = require('node:events');
 const { Producer } = require('..');
 const { MockCluster, Kafka, kafkaIsMissing, UP, CRASHED } = require('./support/clusters');
 
@@ -53,7 +52,6 @@ test('what waits for room keeps its order, and may be taken back', withCluster(
   async (producer, cluster) => {
     cluster.setBroker(CRASHED);
     const stop = new AbortController();
-    setMaxListeners(0, stop.signal);
     const sent = [];
     const dropped = [];
     for (let i = 0; i < 5000; i++) {

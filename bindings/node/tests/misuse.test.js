@@ -76,6 +76,42 @@ test('what are no properties is refused', async () => {
   await new Producer(bare, undefined).close();
 });
 
+test('what are no options is refused', withProducer({}, async (producer) => {
+  for (const none of [null, '5', 5n, true, {}]) {
+    assert.throws(() => new Producer({}, { highWaterMark: none }), wrong(TypeError, 'highWaterMark '), String(none));
+  }
+  for (const none of [0, -1, 1.5, NaN, Infinity]) {
+    assert.throws(() => new Producer({}, { highWaterMark: none }), wrong(RangeError, 'highWaterMark '), String(none));
+  }
+  const batch = producer.createBatch();
+  batch.append({ value: 'x' });
+  for (const none of [5, 'text', true, 5n, Symbol('a'), () => {}]) {
+    const message = { topic: 't', value: 'x', partition: 0 };
+    await assert.rejects(producer.send(message, none), wrong(TypeError, 'options '), String(none));
+    await assert.rejects(producer.sendBatch(batch, 't', 0, none), wrong(TypeError, 'options '), String(none));
+  }
+  for (const options of [undefined, null, {}]) {
+    await producer.send({ topic: 't', value: 'x', partition: 0 }, options);
+  }
+  assert.strictEqual((await producer.sendBatch(batch, 't', 0, null)).offset, 3);
+}));
+
+test('what is no record of a batch is refused', withProducer({}, (producer) => {
+  const batch = producer.createBatch();
+  for (const none of [undefined, null, 5, 'text', true, [], () => {}, Buffer.from('ab'), new Map()]) {
+    assert.throws(() => batch.append(none), wrong(TypeError, 'record '), String(none));
+  }
+  assert.strictEqual(batch.recordCount, 0);
+}));
+
+test('what is no function begins no transaction', withProducer({ 'transactional.id': 'id' }, async (producer) => {
+  for (const none of [undefined, null, 5, {}, Promise.resolve()]) {
+    await assert.rejects(producer.transaction(none), wrong(TypeError, 'body '), String(none));
+  }
+  await assert.rejects(producer.abortTransaction(), { name: 'ILLEGAL_STATE' });
+  assert.strictEqual(await producer.transaction(() => 5), 5);
+}));
+
 test('a property with a NUL is refused', () => {
   for (const properties of [{ 'client.id': 'a\0b' }, { 'client.id\0x': 'a' }]) {
     assert.throws(() => new Producer({ 'test.mock.num.brokers': 1, ...properties }), { name: 'INVALID_CONFIG' });

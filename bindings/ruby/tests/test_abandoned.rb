@@ -37,6 +37,18 @@ class TestAbandoned < Test::Unit::TestCase
     end
   end
 
+  # Before its thread has waited for the first time.
+  def test_they_are_ended_that_were_dropped_at_once
+    before = threads
+    elsewhere do
+      60.times do
+        Kprod::Producer.new('bootstrap.servers' => '127.0.0.1:1')
+        GC.start
+      end
+    end
+    assert_collected(before, 6)
+  end
+
   def test_what_they_have_sent_arrives_before
     Cluster.open do |cluster|
       before = threads
@@ -98,6 +110,28 @@ class TestAbandoned < Test::Unit::TestCase
       require 'kprod'
       Thread.new { 10.times { Kprod::Producer.new('test.mock.num.brokers' => 1).send('t', 'x') } }.join
       GC.start
+      puts 'done'
+    RUBY
+  end
+
+  # What the program has registered before the binding runs after it.
+  def test_a_program_ends_with_a_producer_that_was_made_last
+    assert_equal [0, "done\n"], ended(<<~RUBY)
+      at_exit { sleep 0.3 }
+      require 'kprod'
+      producer = Kprod::Producer.new('bootstrap.servers' => '127.0.0.1:1')
+      puts 'done'
+    RUBY
+  end
+
+  def test_a_program_ends_while_a_callback_runs
+    assert_equal [0, "done\n"], ended(<<~RUBY)
+      at_exit { sleep 0.3 }
+      require 'kprod'
+      producer = Kprod::Producer.new('test.mock.num.brokers' => 1)
+      called = Queue.new
+      producer.send('t', 'x') { (called << 1) && sleep(0.2) }
+      called.pop
       puts 'done'
     RUBY
   end

@@ -65,6 +65,17 @@ class TestProducer < Test::Unit::TestCase
     end
   end
 
+  def test_a_wait_that_has_ended_says_that_the_send_goes_on
+    with('linger.ms' => 60_000) do |producer|
+      sent = producer.send('t', 'x', partition: 0)
+      error = assert_raise(Kprod::TimedOutError) { sent.value(0.05) }
+      assert_equal ['TIMED_OUT', false, false, nil], [error.name, error.retriable?, error.fatal?, error.persisted]
+      assert_match(/\AThe wait has ended.* goes on/, error.message)
+      producer.flush
+      assert_equal 0, sent.value(0).offset
+    end
+  end
+
   def test_errors
     error = assert_raise(Kprod::ConfigError) { Kprod::Producer.new('batch.sise' => 1) }
     assert_equal ['UNKNOWN_CONFIG', -102, false, false], [error.name, error.code, error.retriable?, error.fatal?]

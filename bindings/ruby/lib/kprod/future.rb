@@ -8,6 +8,10 @@ module Kprod
   # Where there is none yet, neither can a callback wait for it ({InCallbackError}) nor a child of the process that sent
   # ({ForkedError}).
   class Future
+    TIMED_OUT = -109
+    LATE = 'The wait has ended without an outcome, and the send goes on: wait again, and do not send it again.'
+    private_constant :TIMED_OUT, :LATE
+
     # @api private
     attr_reader :outcome
 
@@ -28,9 +32,10 @@ module Kprod
 
     # Waits for the outcome.
     # @return [Metadata]
-    # @raise [Error] why the record failed; {TimedOutError} when the time has passed, which has no effect on the send
+    # @raise [Error] why the record failed; {TimedOutError}, not retriable, when the time has passed, which has no
+    #   effect on the send
     def value(timeout = nil)
-      raise Error.of(-109) unless wait(timeout)
+      raise Error.of(TIMED_OUT, LATE, 0) unless wait(timeout)
       raise @outcome if @outcome.is_a?(Error)
 
       @outcome

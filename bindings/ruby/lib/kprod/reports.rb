@@ -60,12 +60,14 @@ module Kprod
     end
 
     # Ends the producer, which was collected. A finalizer's thread may hold any lock and be in the middle of anything:
-    # nothing waits here, and the producer's thread does the work.
+    # nothing waits here, and the producer's thread does the work. Thread#kill must not leave it half done.
     def abandon(_id)
       return if @stopped || @outgoing.forked?
 
-      @abandoned = true
-      interrupt
+      Thread.handle_interrupt(Object => :never) do
+        @abandoned = true
+        interrupt
+      end
     end
 
     def alive? = @thread.alive?
@@ -121,17 +123,22 @@ module Kprod
     end
 
     # Waits only when there is nothing to take: each wait gives the interpreter's lock away. Gives the code of the end.
+    # A poll that does not wait uses an interrupt up too: whether it was one for the end is to be known before the wait,
+    # which ends at once where the interrupt comes later.
     def take_all
       loop do
         count = Library.kprod_poll(@handle, @entries, CHUNK, 0)
-        count = wait if count.zero?
-        return CLOSED if @stopped || @abandoned
+        count = wait if count.zero? && !given_up?
+        return CLOSED if given_up?
 
         return count if count.negative?
 
         take(count) if count.positive?
       end
     end
+
+    # Set before the interrupt.
+    def given_up? = @stopped || @abandoned
 
     def wait
       timeout = @outgoing.idle
