@@ -16,8 +16,8 @@
 
 namespace kprod {
 
-// Builds a configuration: config().set("bootstrap.servers", "localhost:9092").set("linger.ms", 5). What is wrong shows
-// in producer::create. It may be used for any number of producers.
+// A configuration, for any number of producers: kprod::config config; config.set("bootstrap.servers",
+// "localhost:9092").set("linger.ms", 5). What is wrong shows in producer::create.
 class config {
 public:
     config() : handle_(::kprod_config_new(), ::kprod_config_free) {}
@@ -26,6 +26,8 @@ public:
     config &set(const std::string &name, std::string_view value)
     {
         const std::string text(value);
+        if (!wrong_ && (name.find('\0') != name.npos || text.find('\0') != text.npos))
+            wrong_ = error(KPROD_ERR_INVALID_CONFIG, name.c_str() + std::string(" has a NUL, at which it would end"), 0);
         auto done = detail::checked_call(
             [&](kprod_error_t **err) { return ::kprod_config_set(handle_.get(), name.c_str(), text.c_str(), err); });
         if (!done && !wrong_)

@@ -24,8 +24,8 @@ public:
         if (raw.topic_name != nullptr || (raw.headers == nullptr && raw.header_count > 0))
             return error(KPROD_ERR_INVALID_ARG);
         std::uint64_t sizes[] = {0, 0, 0};
-        std::int32_t code = measure(raw.key_len, sizes[0]);
-        code = code ? code : measure(raw.value_len, sizes[1]);
+        std::int32_t code = measure(raw.key, raw.key_len, sizes[0]);
+        code = code ? code : measure(raw.value, raw.value_len, sizes[1]);
         for (std::uint32_t i = 0; i < raw.header_count && !code; i++)
             code = measure_header(raw.headers[i], sizes[2]);
         constexpr std::uint64_t most = std::numeric_limits<std::uint32_t>::max();
@@ -79,9 +79,11 @@ public:
 private:
     friend class producer;
 
-    static std::int32_t measure(std::int64_t length, std::uint64_t &size) noexcept
+    static std::int32_t measure(const void *data, std::int64_t length, std::uint64_t &size) noexcept
     {
         if (length < KPROD_NULL)
+            return KPROD_ERR_INVALID_ARG;
+        if (length > 0 && data == nullptr)
             return KPROD_ERR_INVALID_ARG;
         if (length > std::numeric_limits<std::int32_t>::max())
             return KPROD_ERR_RECORD_TOO_LARGE;
@@ -91,8 +93,10 @@ private:
     static std::int32_t measure_header(const kprod_header_t &header, std::uint64_t &size) noexcept
     {
         size += 2 * sizeof(std::int32_t);
-        const std::int32_t code = header.key_len == KPROD_NULL ? KPROD_ERR_INVALID_ARG : measure(header.key_len, size);
-        return code ? code : measure(header.value_len, size);
+        if (header.key_len == KPROD_NULL)
+            return KPROD_ERR_INVALID_ARG;
+        const std::int32_t code = measure(header.key, header.key_len, size);
+        return code ? code : measure(header.value, header.value_len, size);
     }
     // So that many small records are not copied again and again.
     std::size_t grown(std::size_t wanted) const noexcept

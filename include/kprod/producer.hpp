@@ -165,7 +165,8 @@ public:
     result<void> send_batch(batch &batch, kprod::topic topic, std::int32_t partition, std::uint64_t tag,
                             timeout limit = {})
     {
-        return detail::checked(::kprod_send_batch(c(), batch.c(), topic.handle(), partition, tag, limit.ms()));
+        const std::int32_t code = ::kprod_send_batch(c(), batch.c(), topic.handle(), partition, tag, limit.ms());
+        return code == KPROD_ERR_OK ? result<void>() : refused(code);
     }
     // Never waits.
     result<void> try_send_batch(batch &batch, kprod::topic topic, std::int32_t partition, std::uint64_t tag)
@@ -177,10 +178,11 @@ public:
     result<void> send_batch(batch &batch, kprod::topic topic, std::int32_t partition, Function &&function,
                             timeout limit = {})
     {
-        return detail::with_callback(home_.get(), std::forward<Function>(function), [&](auto open, auto context) {
+        auto sent = detail::with_callback(home_.get(), std::forward<Function>(function), [&](auto open, auto context) {
             return ::kprod_send_batch_with_callback(c(), batch.c(), topic.handle(), partition, limit.ms(), open,
                                                     context);
         });
+        return sent ? result<void>() : refused(sent.error().code());
     }
     // As send_batch, but the outcome is the future's.
     std::future<result<report>> send_batch_async(batch &batch, kprod::topic topic, std::int32_t partition,
@@ -300,7 +302,7 @@ private:
         const auto cause = code == KPROD_ERR_TIMED_OUT ? cluster_error() : std::nullopt;
         if (!cause)
             return error(code);
-        return error(code, "the record was not accepted in time: " + cause->message(), KPROD_FLAG_RETRIABLE);
+        return error(code, "not accepted in time: " + cause->message(), KPROD_FLAG_RETRIABLE);
     }
     static accepted accepted_of(std::int64_t count, std::int32_t why)
     {

@@ -31,8 +31,9 @@ public:
     constexpr bytes() noexcept = default;
     constexpr bytes(std::nullptr_t) noexcept {}
     constexpr bytes(std::nullopt_t) noexcept {}
+    // Nothing at a null pointer is empty; more than nothing there is refused where it is sent.
     bytes(const void *data, std::size_t size) noexcept
-        : data_(data == nullptr ? nothing() : static_cast<const std::uint8_t *>(data)),
+        : data_(data == nullptr && size == 0 ? nothing() : static_cast<const std::uint8_t *>(data)),
           size_(static_cast<std::int64_t>(size)) {}
     bytes(const char *text) noexcept : bytes(text ? bytes(text, std::string_view(text).size()) : bytes()) {}
     template <class Container, class Element = std::remove_pointer_t<decltype(std::declval<const Container &>().data())>,

@@ -41,6 +41,12 @@ static void null_and_empty_are_distinct()
         CHECK(!empty.is_null() && empty.size() == 0 && empty.data() != nullptr);
     CHECK(kprod::bytes(text).size() == 3 && kprod::bytes("abcd").size() == 4);
     CHECK(kprod::bytes(text).data() == reinterpret_cast<const std::uint8_t *>(text.data()));
+    // Bytes that are not there are neither read nor taken for others.
+    const kprod::bytes nowhere(nullptr, std::size_t{64});
+    CHECK(nowhere.data() == nullptr && nowhere.size() == 64);
+    kprod::pack pack;
+    const auto added = pack.add(kprod::record().value(nowhere));
+    CHECK(!added && added.error().code() == KPROD_ERR_INVALID_ARG && pack.empty());
     kprod::record record;
     CHECK(record.c()->key_len == KPROD_NULL && record.c()->partition == KPROD_PARTITION_UNASSIGNED);
 }
@@ -70,6 +76,11 @@ static void configurations_keep_the_first_error()
     CHECK_ERROR(KPROD_ERR_UNKNOWN_CONFIG, refused);
     CHECK(refused.error().message().find("linger.ms") != std::string::npos);
     CHECK_ERROR(KPROD_ERR_INVALID_CONFIG, kprod::producer::create(kprod::config()));
+    kprod::config cut;
+    cut.set("bootstrap.servers", std::string_view("localhost:1\0,elsewhere:1", 24));
+    auto nul = kprod::producer::create(cut);
+    CHECK_ERROR(KPROD_ERR_INVALID_CONFIG, nul);
+    CHECK(nul.error().message().find("bootstrap.servers") != std::string::npos);
 }
 
 int main()

@@ -164,8 +164,9 @@ pub(super) static PROPERTIES: &[Property] = &[
         bytes(&[(1, I32_MAX)]),
         Some("1048576"),
         Medium,
-        "The largest request, and so the largest record, before compression. The broker's own \
-         limit, message.max.bytes, is about batches after compression.",
+        "The largest request, and so the largest record, before compression; a batch that is larger, \
+         as `batch.size` may allow, goes alone. The broker's own limit, message.max.bytes, is about \
+         batches after compression.",
     )
     .also(&[
         aiokafka("max_request_size"),
