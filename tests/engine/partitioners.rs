@@ -8,11 +8,14 @@ use std::time::Duration;
 
 use kprod::completion::ReportKind;
 use kprod::error::ErrorCode;
-use kprod::mock::MockServer;
+use kprod::mock::{Fault, MockServer};
 use kprod::partitioner::murmur2;
-use kprod::producer::{Callbacks, PartitionRequest, Producer, Purge, Record, Timeout, TopicRef};
+use kprod::producer::{
+    Callbacks, Header, PartitionRequest, Producer, Purge, Record, Timeout, TopicRef,
+};
+use kprod::protocol::ApiKey;
 
-use crate::support::{Bed, LONG, cluster, ok, producer, record, reports};
+use crate::support::{Bed, LONG, cluster, ok, producer, record, reports, until};
 
 fn server() -> MockServer {
     let server = cluster(2);
@@ -447,4 +450,66 @@ fn a_partitioner_that_is_slower_than_senders_holds_nothing_up() {
         assert_eq!((sent, flushed), (Ok(()), Ok(())));
     });
     producer.close(Timeout::After(LONG)).unwrap();
+}
+
+/// Also where its record has to wait for memory.
+#[test]
+fn a_partitioner_is_asked_once_for_a_record() {
+    let server = server();
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counted = asked.clone();
+    let callbacks = own(move |_| {
+        counted.fetch_add(1, Ordering::SeqCst);
+        0
+    });
+    let settings = [("buffer.memory", "65536"), ("batch.size", "4096")];
+    let producer = producer(&server, &settings, callbacks);
+    know(&producer, "t");
+    let slow = Fault::on(ApiKey::Produce).delay(Duration::from_millis(5));
+    server.handle().inject(slow.forever());
+    for tag in 0..100 {
+        producer.send(&record("t", &[7; 3000], tag)).unwrap();
+    }
+    reports(&producer, 100).iter().for_each(ok);
+    assert_eq!(asked.load(Ordering::SeqCst), 100);
+}
+
+#[test]
+fn a_topic_that_grows_while_a_partitioner_is_asked_has_all_its_partitions_then() {
+    let server = cluster(1);
+    let (callbacks, inside, open) = held();
+    let producer = producer(&server, &[("metadata.max.age.ms", "20")], callbacks);
+    producer.try_send(&record("new", b"v", 0)).unwrap();
+    inside.recv_timeout(LONG).unwrap();
+    let mock = server.handle();
+    mock.with(|cluster| cluster.grow_topic("new", 6));
+    let before = mock.requests(ApiKey::Metadata).len();
+    until("the producer knows", || {
+        mock.requests(ApiKey::Metadata).len() >= before + 2
+    });
+    drop(open);
+    ok(&reports(&producer, 1)[0]);
+    let last = Record {
+        partition: Some(5),
+        ..record("new", b"v", 1)
+    };
+    producer.send(&last).unwrap();
+    ok(&reports(&producer, 1)[0]);
+}
+
+/// What it takes beside its bytes while it is parked may be more than there is.
+#[test]
+fn a_record_of_many_headers_is_parked_in_little_memory() {
+    let bed = Bed::new(1, &[("buffer.memory", "65536")]);
+    let nothing = Header {
+        key: b"",
+        value: None,
+    };
+    let headers = vec![nothing; 3000];
+    let sent = Record {
+        headers: &headers,
+        ..record("new", b"v", 0)
+    };
+    bed.producer.try_send(&sent).unwrap();
+    ok(&bed.report());
 }
