@@ -83,7 +83,7 @@ func New(config Config) (*Producer, error) {
 		}
 	}
 	p := &Producer{core: &core{gate: newGate(), closed: make(chan struct{}), ended: make(chan struct{})}}
-	p.maxBlock = time.Duration(number(properties, "max.block.ms") * float64(time.Millisecond))
+	p.maxBlock = time.Duration(min(number(properties, "max.block.ms"), forever) * float64(time.Millisecond))
 	p.lingers = number(properties, "linger.ms") > 0
 	var failure *C.kprod_error_t
 	if code := C.kprod_create(properties, C.KPROD_API_VERSION, &p.producer, &failure); code != 0 {
@@ -93,6 +93,9 @@ func New(config Config) (*Producer, error) {
 	runtime.AddCleanup(p, func(dropped *core) { go dropped.close(context.Background()) }, p.core)
 	return p, nil
 }
+
+// forever is in milliseconds, and far from what a time.Duration can hold.
+const forever = 1e12
 
 // checkVersion tells whether the library that was loaded is one that this package, and the header that it was compiled
 // with, were written for: before 1.0 a minor version may change the interface.
@@ -233,6 +236,9 @@ func (p *core) inTime(ctx context.Context) (context.Context, context.CancelFunc)
 	return context.WithTimeoutCause(ctx, p.maxBlock+time.Second, errHeldUp)
 }
 
+// deadline is that of a call that begins to wait.
+func (p *core) deadline() time.Time { return time.Now().Add(p.maxBlock) }
+
 // call is an operation without a result.
 func (p *Producer) call(ctx context.Context, name string, begin func(tag C.uint64_t) C.int32_t) error {
 	if !p.enter() {
@@ -256,18 +262,31 @@ func (p *Producer) operation(ctx context.Context, name string, begin func(tag C.
 
 func (p *core) begun(ctx context.Context, name string, shutting <-chan struct{},
 	begin func(tag C.uint64_t) C.int32_t) (Report, error) {
+	answer, err := p.ask(begin)
+	if err != nil {
+		return Report{}, err
+	}
+	return await(ctx, answer, shutting, name+" has not ended")
+}
+
+// ask begins one of the library's asynchronous calls, whose entry goes into the channel.
+func (p *core) ask(begin func(tag C.uint64_t) C.int32_t) (<-chan Result, error) {
 	answer := make(chan Result, 1)
 	place := p.table.take(waiting{results: answer, left: 1})
 	if code := begin(tagOf(place, 0)); code != 0 {
 		p.table.give(place, 1)
-		return Report{}, refused(code)
+		return nil, refused(code)
 	}
+	return answer, nil
+}
+
+func await(ctx context.Context, answer <-chan Result, shutting <-chan struct{}, otherwise string) (Report, error) {
 	select {
 	case result := <-answer:
 		return result.Report, result.Err
 	case <-shutting:
 		return Report{}, refused(C.KPROD_ERR_CLOSED)
 	case <-ctx.Done():
-		return Report{}, interrupted(ctx, ErrTimedOut, name+" has not ended")
+		return Report{}, interrupted(ctx, ErrTimedOut, otherwise)
 	}
 }

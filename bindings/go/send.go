@@ -100,9 +100,16 @@ func (p *Producer) send(ctx context.Context, record *Record, who waiting) error 
 		return refused(C.KPROD_ERR_CLOSED)
 	}
 	defer p.leave()
-	topic, err := p.known(ctx, record.Topic)
+	topic, err := p.topic(record.Topic)
 	if err != nil {
 		return err
+	}
+	var until time.Time
+	if !topic.known.Load() && !inCallback() {
+		until = p.deadline()
+		if err := p.known(ctx, topic); err != nil {
+			return err
+		}
 	}
 	place := p.table.take(who)
 	code := p.try(topic, record, place)
@@ -110,7 +117,7 @@ func (p *Producer) send(ctx context.Context, record *Record, who waiting) error 
 		return nil
 	}
 	if err = refused(code); full(code) && !inCallback() {
-		err = p.whenRoom(ctx, func() C.int32_t { return p.try(topic, record, place) })
+		err = p.whenRoom(ctx, until, func() C.int32_t { return p.try(topic, record, place) })
 	}
 	if err != nil {
 		p.table.give(place, 1)
@@ -118,14 +125,15 @@ func (p *Producer) send(ctx context.Context, record *Record, who waiting) error 
 	return err
 }
 
-// known gives a topic that the brokers have told about. A callback gets it all the same: its records wait in
-// buffer.memory.
-func (p *Producer) known(ctx context.Context, name string) (*topic, error) {
-	topic, err := p.topic(name)
-	if err == nil && !topic.known.Load() && !inCallback() {
-		_, err = p.partitionsFor(ctx, topic)
+// known waits until the brokers have told about a topic. Not so in a callback: its records wait in buffer.memory.
+func (p *Producer) known(ctx context.Context, topic *topic) error {
+	ctx, done := p.inTime(ctx)
+	defer done()
+	answer, err := p.ask(p.metadata(topic))
+	if err != nil {
+		return err
 	}
-	return topic, err
+	return p.getKnown(ctx, topic, answer)
 }
 
 func (p *Producer) try(topic *topic, record *Record, place uint32) C.int32_t {
@@ -145,9 +153,13 @@ func full(code C.int32_t) bool {
 	return code == C.KPROD_ERR_QUEUE_FULL || code == C.KPROD_ERR_REPORT_QUEUE_FULL
 }
 
-// whenRoom tries again whenever there may be room, until ctx ends and for at most max.block.ms.
-func (p *Producer) whenRoom(ctx context.Context, try func() C.int32_t) error {
-	limit := time.NewTimer(p.maxBlock)
+// whenRoom tries again whenever there may be room, until ctx ends and the call's max.block.ms are over. These begin now
+// where the call has not waited before.
+func (p *Producer) whenRoom(ctx context.Context, until time.Time, try func() C.int32_t) error {
+	if until.IsZero() {
+		until = p.deadline()
+	}
+	limit := time.NewTimer(time.Until(until))
 	defer limit.Stop()
 	for {
 		code, err := p.tryThenWait(ctx, limit.C, try)

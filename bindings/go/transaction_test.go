@@ -93,6 +93,7 @@ func TestWithoutATransactionalIDThereAreNone(t *testing.T) {
 
 // The APIs whose answers the tests of unfinished steps delay, by how much, and how long those are waited for.
 const (
+	apiMetadata         = 3
 	apiInitProducerID   = 22
 	apiEndTxn           = 26
 	apiTxnOffsetCommit  = 28
