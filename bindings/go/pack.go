@@ -146,12 +146,15 @@ func (k *Pack) handOver(ctx context.Context, until time.Time, end int, accepted 
 		*accepted += int(got)
 		return why
 	}
-	code := try()
+	code := C.int32_t(C.KPROD_ERR_QUEUE_FULL)
+	if k.producer.mayTry() {
+		code = try()
+	}
 	if code == 0 {
 		return nil
 	}
 	if full(code) && !inCallback() {
-		return k.producer.whenRoom(ctx, until, try)
+		return k.producer.whenRoom(ctx, wait{&k.producer.room, until, recordWaits}, try)
 	}
 	return refused(code)
 }
@@ -187,7 +190,7 @@ func (k *Pack) handOverWhenKnown(ctx context.Context, accepted *int) error {
 		if err := k.handOver(ctx, until, of.number, accepted); err != nil {
 			return err
 		}
-		if err := p.getKnown(limit, of.topic, answer); err != nil {
+		if err := p.getKnown(limit, of.topic, answer, recordWaits); err != nil {
 			return err
 		}
 	}

@@ -39,6 +39,9 @@ type core struct {
 	table    table
 	writable broadcast
 	polled   broadcast
+	// room is where those wait who find none. transactionEnds rings at the beginning and the end of a commit or abort.
+	room            line
+	transactionEnds broadcast
 	// maxBlock is max.block.ms; lingers tells whether linger.ms is above 0.
 	maxBlock time.Duration
 	lingers  bool

@@ -40,6 +40,8 @@ func (s *step) same(other *step) bool {
 		slices.Equal(s.offsets, other.offsets)
 }
 
+func (s *step) endsTransaction() bool { return s.name == stepCommit || s.name == stepAbort }
+
 // steps is the producer's transaction, and the step of it that has not ended or whose outcome nobody has asked for.
 type steps struct {
 	mutex   sync.Mutex
@@ -98,6 +100,9 @@ func (p *Producer) step(ctx context.Context, wanted *step) (*Transaction, error)
 				return nil, err
 			}
 			continue
+		}
+		if taken.endsTransaction() {
+			p.transactionEnds.ring() // for those who came to wait since it began
 		}
 		if err = p.steps.leaveStep(taken, err); err != nil {
 			return nil, err
@@ -162,6 +167,9 @@ func (p *Producer) beginStep(s *step) error {
 		s.err = err
 		close(ended)
 	}})
+	if s.endsTransaction() {
+		p.transactionEnds.ring()
+	}
 	if code := s.begin(tagOf(place, 0)); code != 0 {
 		p.table.give(place, 1)
 		return refused(code)

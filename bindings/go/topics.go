@@ -111,8 +111,8 @@ func (p *core) metadata(topic *topic) func(tag C.uint64_t) C.int32_t {
 }
 
 // getKnown waits until the brokers have told about a topic whose metadata was asked for.
-func (p *core) getKnown(ctx context.Context, topic *topic, answer <-chan Result) error {
-	_, err := await(ctx, answer, p.gate.shutting, "the record was not sent, for want of its topic's metadata")
+func (p *core) getKnown(ctx context.Context, topic *topic, answer <-chan Result, what *waitTexts) error {
+	_, err := await(ctx, answer, p.gate.shutting, what.unknown)
 	if err == nil {
 		topic.setKnown()
 	}
