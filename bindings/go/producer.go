@@ -39,8 +39,9 @@ type core struct {
 	table    table
 	writable broadcast
 	polled   broadcast
-	// room is where those wait who find none. transactionEnds rings at the beginning and the end of a commit or abort.
+	// room and batches are where those wait who find none. transactionEnds rings at the beginning and the end of a commit or abort.
 	room            line
+	batches         lines
 	transactionEnds broadcast
 	// maxBlock is max.block.ms; lingers tells whether linger.ms is above 0.
 	maxBlock time.Duration

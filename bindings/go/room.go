@@ -47,6 +47,36 @@ func (l *line) leave(place *list.Element) {
 	}
 }
 
+// lines are those of batches, one for each partition that some had to wait for.
+type lines struct {
+	mutex sync.Mutex
+	of    map[partitionOf]*line
+}
+
+type partitionOf struct {
+	topic     C.uint32_t
+	partition int32
+}
+
+func (l *lines) busy(topic C.uint32_t, partition int32) bool {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	return l.of[partitionOf{topic, partition}].busy()
+}
+
+func (l *lines) line(topic C.uint32_t, partition int32) *line {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	of := partitionOf{topic, partition}
+	if l.of == nil {
+		l.of = map[partitionOf]*line{}
+	}
+	if l.of[of] == nil {
+		l.of[of] = &line{}
+	}
+	return l.of[of]
+}
+
 // full tells whether a send was refused for want of room, which comes back.
 func full(code C.int32_t) bool {
 	return code == C.KPROD_ERR_QUEUE_FULL || code == C.KPROD_ERR_REPORT_QUEUE_FULL
