@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"sync"
 	"testing"
 	"time"
 
@@ -156,16 +157,18 @@ func TestABatchOutlivesItsProducer(t *testing.T) {
 	runtime.GC()
 }
 
-// holdUp lets a function given to a send hold up the poller, until the test's end.
-func holdUp(t *testing.T, producer *kprod.Producer) {
+// holdUp lets a function given to a send hold up the poller, until the test's end or before.
+func holdUp(t *testing.T, producer *kprod.Producer) (release func()) {
 	t.Helper()
-	held, release := make(chan struct{}), make(chan struct{})
+	held, over := make(chan struct{}), make(chan struct{})
 	must(t, producer.SendAsync(background(t), &kprod.Record{Topic: "t"}, func(kprod.Report, error) {
 		close(held)
-		<-release
+		<-over
 	}))
 	receive(t, held)
-	t.Cleanup(func() { close(release) })
+	release = sync.OnceFunc(func() { close(over) })
+	t.Cleanup(release)
+	return release
 }
 
 // Whatever holds up the outcomes, a batch is accepted if there is room for it, and else given up in time.

@@ -165,10 +165,11 @@ func (p *Producer) Purge() error {
 }
 
 // Close refuses further records, sends what was accepted and waits for the outcomes, until ctx ends and at most for
-// max.block.ms. What has none by then fails with [ErrClosed], and Close says so. An open transaction is aborted. When
-// Close returns, every function has been called and everything is released, unless ctx ended before. It may be called
-// again, and by several at once: the first one closes, the others wait for the end of that, each until its own ctx ends,
-// and then return what the first found.
+// max.block.ms. What has none by then fails with [ErrClosed], and Close says so ([ErrTimedOut]). An open transaction is
+// aborted. Then Close waits until every function has been called and everything is released, until ctx ends or a second
+// after max.block.ms: where a function holds that up it returns an [ErrTimedOut], and the rest goes on without it.
+// It may be called again, and by several at once: the first one closes, the others wait for the end of that, each as
+// long as the first would, and then return what it found.
 func (p *Producer) Close(ctx context.Context) error {
 	if ctx == nil {
 		return goesOn(ctx, "")
@@ -176,6 +177,8 @@ func (p *Producer) Close(ctx context.Context) error {
 	if err := mayWait("Close"); err != nil {
 		return err
 	}
+	ctx, done := p.inTime(ctx)
+	defer done()
 	first := p.close(ctx)
 	select {
 	case <-p.ended:
@@ -231,6 +234,9 @@ func (p *core) finish(ctx context.Context) error {
 
 // errHeldUp is why an answer that the library gave in time did not get through.
 var errHeldUp = errors.New("a function given to a send, or a channel without room, holds up all answers")
+
+// errTookLonger is why a wait ends that began before the library's own time did.
+var errTookLonger = errors.New("it took longer than max.block.ms")
 
 // inTime limits the wait for an answer that the library gives within max.block.ms, with some time for it to get through.
 func (p *core) inTime(ctx context.Context) (context.Context, context.CancelFunc) {

@@ -72,9 +72,7 @@ func (p *Producer) Transact(ctx context.Context, work func(*Transaction) error) 
 	defer func() {
 		var failure error
 		if !unfinishedCommit {
-			limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*p.maxBlock)
-			defer cancel()
-			failure = t.undo(limit)
+			failure = t.undo(context.WithoutCancel(ctx))
 		}
 		if unfinishedCommit || failure != nil {
 			p.steps.leave(t)
@@ -89,9 +87,7 @@ func (p *Producer) Transact(ctx context.Context, work func(*Transaction) error) 
 	if ctx.Err() != nil {
 		return interrupted(ctx, ErrAborted, "the transaction was aborted")
 	}
-	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.maxBlock)
-	defer cancel()
-	err = t.Commit(limit)
+	err = t.Commit(context.WithoutCancel(ctx))
 	unfinishedCommit = unfinished(err)
 	return err
 }
