@@ -61,8 +61,8 @@ func (p *Producer) NewBatch() (*Batch, error) {
 // Append adds a record; its Topic and Partition must be left empty. [ErrBatchFull] means that there is no room, and
 // that the batch is closed now: send it. The first record is always taken.
 func (b *Batch) Append(record *Record) (Appended, error) {
-	if record == nil {
-		return Appended{}, noRecord()
+	if err := record.check(); err != nil {
+		return Appended{}, err
 	}
 	if record.Topic != "" || record.Partition != (Partition{}) {
 		return Appended{}, invalid("a batch's records have no topic and no partition of their own: SendAsync names them")

@@ -58,8 +58,8 @@ const maxPack = math.MaxInt32
 // Append copies a record into the pack. On an error, of which a topic's name or too many bytes (2 GiB) may be the
 // reason, nothing is appended.
 func (k *Pack) Append(record *Record) error {
-	if record == nil {
-		return noRecord()
+	if err := record.check(); err != nil {
+		return err
 	}
 	if !k.producer.enter() {
 		return refused(C.KPROD_ERR_CLOSED)

@@ -71,8 +71,8 @@ func (p *Producer) SendChan(ctx context.Context, record *Record, results chan<- 
 // TrySend is SendAsync that never waits: without room, and while others wait for room, it returns [ErrQueueFull]. A
 // record of a topic that is not known yet waits in buffer.memory.
 func (p *Producer) TrySend(record *Record, done func(Report, error)) error {
-	if record == nil {
-		return noRecord()
+	if err := record.check(); err != nil {
+		return err
 	}
 	if !p.enter() {
 		return refused(C.KPROD_ERR_CLOSED)
@@ -95,8 +95,8 @@ func (p *Producer) TrySend(record *Record, done func(Report, error)) error {
 }
 
 func (p *Producer) send(ctx context.Context, record *Record, who waiting) error {
-	if record == nil {
-		return noRecord()
+	if err := record.check(); err != nil {
+		return err
 	}
 	if err := goesOn(ctx, "the record was not sent"); err != nil {
 		return err
