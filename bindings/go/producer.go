@@ -13,6 +13,7 @@ import (
 	"runtime"
 	"sort"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 	"unsafe"
@@ -115,6 +116,9 @@ func checkVersion() error {
 }
 
 func set(properties *C.kprod_config_t, name, value string) error {
+	if strings.Contains(name+value, "\x00") {
+		return invalid("the property %q has a byte 0 in its name or value, where C's text would end", name)
+	}
 	cName, cValue := C.CString(name), C.CString(value)
 	defer C.free(unsafe.Pointer(cName))
 	defer C.free(unsafe.Pointer(cValue))

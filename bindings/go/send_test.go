@@ -189,7 +189,11 @@ func TestCancelledBeforeAcceptanceIsNeverSent(t *testing.T) {
 	wantRefusal(t, producer.SendAsync(late, &kprod.Record{Topic: "t", Value: make([]byte, 5000)}, never), context.DeadlineExceeded)
 	unknown, cancel := context.WithTimeout(background(t), 20*time.Millisecond)
 	defer cancel()
-	wantRefusal(t, producer.SendAsync(unknown, &kprod.Record{Topic: "unknown"}, never), context.DeadlineExceeded)
+	err = producer.SendAsync(unknown, &kprod.Record{Topic: "unknown"}, never)
+	wantRefusal(t, err, context.DeadlineExceeded)
+	if !strings.Contains(err.Error(), "was not sent") {
+		t.Fatal(err)
+	}
 
 	// A third one waits until there is room, and is sent.
 	third := make(chan error, 1)
@@ -355,6 +359,17 @@ func TestABrokersRefusalIsAnErrorThatTellsItAll(t *testing.T) {
 	}
 	if !strings.Contains(failure.Message, "secrets") {
 		t.Fatalf("the message does not name the topic: %s", failure.Message)
+	}
+}
+
+func TestACodeWithoutANameIsANumber(t *testing.T) {
+	cluster := newCluster(t, "t", 1)
+	producer := newProducer(t, cluster, nil)
+	must(t, cluster.Inject(mock.Fault{Kind: mock.Fail, Error: 12345}))
+	_, err := producer.Send(background(t), &kprod.Record{Topic: "t"})
+	failure := wantCode(t, err, 12345)
+	if !strings.Contains(failure.Error(), "12345") || !strings.Contains(failure.Code.Error(), "12345") {
+		t.Fatal(failure, failure.Code)
 	}
 }
 

@@ -70,6 +70,30 @@ func TestTransactAbortsWhatFails(t *testing.T) {
 	}))
 }
 
+func TestTransactLeavesAloneWhatItsFunctionHasEnded(t *testing.T) {
+	cluster := newCluster(t, "t", 1)
+	producer := newTransactional(t, cluster)
+	wrong := errors.New("wrong")
+	ctx, cancel := context.WithCancel(background(t))
+	must(t, producer.Transact(ctx, func(transaction *kprod.Transaction) error {
+		_, err := producer.Send(background(t), &kprod.Record{Topic: "t"})
+		must(t, err)
+		must(t, transaction.Commit(background(t)))
+		cancel() // when all is committed
+		return nil
+	}))
+	must(t, producer.Transact(background(t), func(transaction *kprod.Transaction) error {
+		return transaction.Abort(background(t))
+	}))
+	if err := producer.Transact(background(t), func(transaction *kprod.Transaction) error {
+		must(t, transaction.Commit(background(t)))
+		return wrong
+	}); err != wrong {
+		t.Fatal(err)
+	}
+	must(t, producer.Transact(background(t), nothing))
+}
+
 func TestAFailedRecordFailsTheCommit(t *testing.T) {
 	cluster := newCluster(t, "t", 1)
 	producer := newTransactional(t, cluster)
