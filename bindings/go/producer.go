@@ -88,7 +88,7 @@ func New(config Config) (*Producer, error) {
 		}
 	}
 	p := &Producer{core: &core{gate: newGate(), closed: make(chan struct{}), ended: make(chan struct{})}}
-	p.maxBlock = time.Duration(min(number(properties, "max.block.ms"), forever) * float64(time.Millisecond))
+	p.maxBlock = time.Duration(number(properties, "max.block.ms") * float64(time.Millisecond))
 	p.lingers = number(properties, "linger.ms") > 0
 	var failure *C.kprod_error_t
 	if code := C.kprod_create(properties, C.KPROD_API_VERSION, &p.producer, &failure); code != 0 {
@@ -98,9 +98,6 @@ func New(config Config) (*Producer, error) {
 	runtime.AddCleanup(p, func(dropped *core) { go dropped.close(context.Background()) }, p.core)
 	return p, nil
 }
-
-// forever is in milliseconds, and far from what a time.Duration can hold.
-const forever = 1e12
 
 // checkVersion tells whether the library that was loaded is one that this package, and the header that it was compiled
 // with, were written for: before 1.0 a minor version may change the interface.
