@@ -10,6 +10,7 @@ import "C"
 
 import (
 	"context"
+	"errors"
 	"runtime"
 	"time"
 )
@@ -60,8 +61,8 @@ func (p *Producer) NewBatch() (*Batch, error) {
 // Append adds a record; its Topic and Partition must be left empty. [ErrBatchFull] means that there is no room, and
 // that the batch is closed now: send it. The first record is always taken.
 func (b *Batch) Append(record *Record) (Appended, error) {
-	if record == nil {
-		return Appended{}, noRecord()
+	if err := record.check(); err != nil {
+		return Appended{}, err
 	}
 	if record.Topic != "" || record.Partition != (Partition{}) {
 		return Appended{}, invalid("a batch's records have no topic and no partition of their own: SendAsync names them")
@@ -134,9 +135,10 @@ func (b *Batch) Send(ctx context.Context, topic string, partition int32) (Report
 	}
 }
 
-// SendAsync sends the batch to a partition and returns when it is accepted: it waits until the batch that was sent to
-// the partition before is on its way, until ctx ends and up to max.block.ms. After an error of the library's the batch
-// is as it was and may be sent again; when ctx ended, it is discarded. done gets the one outcome of the whole batch,
+// SendAsync sends the batch to a partition and returns when it is accepted: it waits for metadata, until the batches that
+// came to the partition before are on their way, and for room, until ctx ends and up to max.block.ms. After an error the
+// batch is as it was and may be sent again, unless ctx ended: then it is discarded. One that still waits when its
+// transaction is committed or aborted is refused with [ErrIllegalState]. done gets the one outcome of the whole batch,
 // whose offset is that of its first record; nil is for those who do not care. An empty batch succeeds without a request.
 // Within a function given to a send it does not wait: while the one before is not on its way, it returns [ErrQueueFull].
 func (b *Batch) SendAsync(ctx context.Context, topic string, partition int32, done func(Report, error)) error {
@@ -147,10 +149,23 @@ func (b *Batch) send(ctx context.Context, name string, partition int32, who wait
 	if b.batch == nil {
 		return sent()
 	}
+	err := b.handOver(ctx, name, partition, who)
+	if err == nil || ctx != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		b.discard()
+	}
+	return err
+}
+
+var batchWaits = &waitTexts{
+	unknown: "the batch was not sent, for want of its topic's metadata",
+	noRoom:  "the batch was not accepted, and is discarded",
+	tooLate: "the batch was not sent: within max.block.ms there was no room in buffer.memory, or one sent before did not " +
+		"leave the partition's queue",
+	overtaken: "the batch waited while its transaction was committed or aborted, and was not sent",
+}
+
+func (b *Batch) handOver(ctx context.Context, name string, partition int32, who waiting) error {
 	if err := goesOn(ctx, "the batch was not sent, and is discarded"); err != nil {
-		if ctx != nil {
-			b.discard()
-		}
 		return err
 	}
 	p := b.producer
@@ -162,58 +177,31 @@ func (b *Batch) send(ctx context.Context, name string, partition int32, who wait
 	if err != nil {
 		return err
 	}
+	var until time.Time
+	if !to.known.Load() && b.records > 0 && !inCallback() {
+		until = p.deadline()
+		if err := p.known(ctx, to, batchWaits); err != nil {
+			return err
+		}
+	}
 	place := p.table.take(who)
-	if inCallback() {
-		return b.try(to, partition, place)
+	try := func() C.int32_t {
+		return C.kprod_try_send_batch(p.producer, b.batch.batch, to.handle, C.int32_t(partition), tagOf(place, 0))
 	}
-	accepted := make(chan Result, 1)
-	operation := p.table.take(waiting{results: accepted, left: 1})
-	code := C.kprod_send_batch_async(p.producer, b.batch.batch, to.handle, C.int32_t(partition),
-		tagOf(place, 0), tagOf(operation, 0))
-	if code != 0 {
-		p.table.give(place, 1)
-		p.table.give(operation, 1)
-		return refused(code)
+	code := C.int32_t(C.KPROD_ERR_QUEUE_FULL)
+	if !p.batches.busy(to.handle, partition) || inCallback() {
+		code = try()
 	}
-	err = b.accepted(ctx, accepted)
+	if code == 0 {
+		return nil
+	}
+	if err = refused(code); full(code) && !inCallback() {
+		err = p.whenRoom(ctx, wait{p.batches.line(to.handle, partition), until, batchWaits}, try)
+	}
 	if err != nil {
 		p.table.give(place, 1)
 	}
 	return err
-}
-
-// try sends the batch without waiting.
-func (b *Batch) try(to *topic, partition int32, place uint32) error {
-	p := b.producer
-	code := C.kprod_try_send_batch(p.producer, b.batch.batch, to.handle, C.int32_t(partition), tagOf(place, 0))
-	if code != 0 {
-		p.table.give(place, 1)
-		return refused(code)
-	}
-	b.discard()
-	return nil
-}
-
-// accepted waits for the library's word. Freeing the batch takes it back, if that is not too late.
-func (b *Batch) accepted(ctx context.Context, accepted <-chan Result) error {
-	var stopped error
-	select {
-	case result := <-accepted:
-		if result.Err != nil {
-			return result.Err
-		}
-	case <-ctx.Done():
-		stopped = interrupted(ctx, ErrTimedOut, "the batch was not accepted, and is discarded")
-	case <-b.producer.gate.shutting:
-		stopped = refused(C.KPROD_ERR_CLOSED)
-	}
-	b.discard()
-	if stopped != nil {
-		if result := <-accepted; result.Err != nil {
-			return stopped
-		}
-	}
-	return nil
 }
 
 func (b *Batch) discard() {

@@ -168,3 +168,22 @@ func TestADroppedProducerIsClosed(t *testing.T) {
 	}
 	must(t, receive(t, outcome))
 }
+
+// A function that holds up the end does not hold up Close for ever; a later one waits again.
+func TestAHeldUpCloseGoesOnWithoutItsCaller(t *testing.T) {
+	producer := newProducer(t, newCluster(t, "t", 1), kprod.Config{"max.block.ms": "200"})
+	must(t, eventually(func() error { _, err := producer.PartitionsFor(background(t), "t"); return err }))
+	release := holdUp(t, producer)
+	results := make(chan error, 2)
+	for range 2 {
+		go func() { results <- producer.Close(context.Background()) }()
+		err := receive(t, results)
+		if failure := wantCode(t, err, kprod.ErrTimedOut); errors.Is(err, context.DeadlineExceeded) || failure.Message == "" {
+			t.Fatal(failure)
+		}
+	}
+	release()
+	if err := producer.Close(background(t)); err != nil && !errors.Is(err, kprod.ErrTimedOut) {
+		t.Fatal(err)
+	}
+}

@@ -5,6 +5,8 @@ package kprod
 // #include <kprod.h>
 import "C"
 
+import "strconv"
+
 // Code tells which error an [Error] is: of the library (-299 to -100), or of a broker, by Kafka's own numbers. Newer
 // brokers may give codes that have no constant here.
 //
@@ -16,9 +18,14 @@ func (c Code) Error() string {
 	return "kprod: " + c.Name() + ": " + C.GoString(C.kprod_err_str(C.int32_t(c)))
 }
 
-// Name is the code's name in the protocol or in kprod.h, without its KPROD_ERR_; UNKNOWN_CODE where it has none.
+// Name is the code's name in the protocol or in kprod.h, without its KPROD_ERR_; UNKNOWN_CODE and its number where it has
+// none.
 func (c Code) Name() string {
-	return C.GoString(C.kprod_err_name(C.int32_t(c)))
+	name := C.GoString(C.kprod_err_name(C.int32_t(c)))
+	if name == "UNKNOWN_CODE" {
+		return name + " " + strconv.Itoa(int(c))
+	}
+	return name
 }
 
 // The codes; kprod.h and Code.Error explain each.

@@ -35,9 +35,10 @@
 // # Callbacks
 //
 // Outcomes are taken from the library by one goroutine, which calls the functions given to SendAsync and fills the
-// channels given to SendChan. While one of them blocks, no other outcome gets through, so they must be quick. One that
-// panics ends the program, as in any goroutine; one that ends its goroutine (runtime.Goexit) keeps no other from being
-// called.
+// channels given to SendChan. While one of them blocks, no other outcome gets through, so they must be quick. Calls that
+// need an answer of the library meanwhile return an [ErrTimedOut] that says so, a second after max.block.ms; only what
+// waits for an outcome, or in Flush for all, waits until its context ends. One that panics ends the program, as in any
+// goroutine; one that ends its goroutine (runtime.Goexit) keeps no other from being called.
 //
 // They may send, and no send waits there: a record of a topic that is not known yet waits in buffer.memory, and where
 // there is no room SendAsync, SendMany and Pack.Send return [ErrQueueFull] at once, as does Batch.SendAsync while the

@@ -102,7 +102,7 @@ func given(code C.int32_t, object *C.kprod_error_t) *Error {
 // interrupted is the error of a call that a context ended; code says what became of its work.
 func interrupted(ctx context.Context, code Code, message string) error {
 	cause := context.Cause(ctx)
-	if !errors.Is(cause, ctx.Err()) {
+	if cause != errHeldUp && cause != errTookLonger && !errors.Is(cause, ctx.Err()) {
 		cause = errors.Join(ctx.Err(), cause)
 	}
 	return &Error{Code: code, Message: message + ": " + cause.Error(), cause: cause}

@@ -11,7 +11,9 @@ import "C"
 import (
 	"context"
 	"math"
+	"slices"
 	"sync"
+	"time"
 )
 
 // Pack collects records, of any topics, to be handed over in one call: a copy of their bytes and no more for each of
@@ -20,7 +22,14 @@ type Pack struct {
 	producer *Producer
 	bytes    []byte
 	records  []C.kprod_packed_t
-	unknown  map[*topic]struct{}
+	// unknown has the records whose topic was not known yet, in their order.
+	unknown []recordOf
+}
+
+// recordOf is a record's number, and its topic.
+type recordOf struct {
+	number int
+	topic  *topic
 }
 
 // NewPack makes an empty Pack.
@@ -40,6 +49,7 @@ func (k *Pack) Reset() {
 	k.bytes = k.bytes[:0]
 	k.records = k.records[:0]
 	clear(k.unknown)
+	k.unknown = k.unknown[:0]
 }
 
 // maxPack is as far as a record's place in a pack can be told.
@@ -48,8 +58,8 @@ const maxPack = math.MaxInt32
 // Append copies a record into the pack. On an error, of which a topic's name or too many bytes (2 GiB) may be the
 // reason, nothing is appended.
 func (k *Pack) Append(record *Record) error {
-	if record == nil {
-		return noRecord()
+	if err := record.check(); err != nil {
+		return err
 	}
 	if !k.producer.enter() {
 		return refused(C.KPROD_ERR_CLOSED)
@@ -74,10 +84,7 @@ func (k *Pack) append(record *Record) error {
 		return invalid("a pack holds at most %d bytes: send it, then append the record", maxPack)
 	}
 	if !to.known.Load() {
-		if k.unknown == nil {
-			k.unknown = map[*topic]struct{}{}
-		}
-		k.unknown[to] = struct{}{}
+		k.unknown = append(k.unknown, recordOf{len(k.records), to})
 	}
 	k.records = append(k.records, C.kprod_packed_t{
 		timestamp_ms: record.timestamp(),
@@ -93,10 +100,10 @@ func (k *Pack) append(record *Record) error {
 }
 
 // Send hands the records over, in their order, and returns when all are accepted: it waits for metadata and for room
-// until ctx ends and up to max.block.ms. accepted is how many of them, from the first, were: on an error those behind
-// are refused, and the error tells why the first of them was. done gets the outcome of each accepted record, with its
-// number; nil is for those who do not care. Within a function given to a send it does not wait: [ErrQueueFull] tells
-// that there is no room for more. The pack keeps its records until Reset.
+// until ctx ends and up to max.block.ms, for all of them together. accepted is how many of them, from the first, were:
+// on an error those behind are refused, and the error tells why the first of them was. done gets the outcome of each
+// accepted record, with its number; nil is for those who do not care. Within a function given to a send it does not
+// wait: [ErrQueueFull] tells that there is no room for more. The pack keeps its records until Reset.
 func (k *Pack) Send(ctx context.Context, done func(number int, report Report, err error)) (accepted int, err error) {
 	p := k.producer
 	if err := goesOn(ctx, "the records were not sent"); err != nil {
@@ -109,9 +116,6 @@ func (k *Pack) Send(ctx context.Context, done func(number int, report Report, er
 	if len(k.records) == 0 {
 		return 0, nil
 	}
-	if err := k.getKnown(ctx); err != nil {
-		return 0, err
-	}
 	if done == nil {
 		done = func(int, Report, error) {}
 	}
@@ -119,18 +123,10 @@ func (k *Pack) Send(ctx context.Context, done func(number int, report Report, er
 	for i := range k.records {
 		k.records[i].tag = tagOf(place, i)
 	}
-	try := func() C.int32_t {
-		var why C.int32_t
-		got := C.kprod_go_send_packed(p.producer, pointer(k.bytes), C.uint64_t(len(k.bytes)),
-			&k.records[accepted], C.uint64_t(len(k.records)-accepted), &why)
-		accepted += int(got)
-		return why
-	}
-	code := try()
-	if full(code) && !inCallback() {
-		err = p.whenRoom(ctx, try)
-	} else if code != 0 {
-		err = refused(code)
+	if k.isKnown() || inCallback() { // where the records wait for metadata in buffer.memory
+		err = k.handOver(ctx, time.Time{}, len(k.records), &accepted)
+	} else {
+		err = k.handOverWhenKnown(ctx, &accepted)
 	}
 	if left := len(k.records) - accepted; left > 0 {
 		p.table.give(place, left)
@@ -138,18 +134,67 @@ func (k *Pack) Send(ctx context.Context, done func(number int, report Report, er
 	return accepted, err
 }
 
-// getKnown waits for the metadata of the records' topics. In a callback the records wait for it, in buffer.memory.
-func (k *Pack) getKnown(ctx context.Context) error {
-	if len(k.unknown) == 0 || inCallback() {
+// handOver hands over the records from accepted up to another, and waits for room.
+func (k *Pack) handOver(ctx context.Context, until time.Time, end int, accepted *int) error {
+	if *accepted == end {
 		return nil
 	}
-	for topic := range k.unknown {
-		if _, err := k.producer.partitionsFor(ctx, topic); err != nil {
+	try := func() C.int32_t {
+		var why C.int32_t
+		got := C.kprod_go_send_packed(k.producer.producer, pointer(k.bytes), C.uint64_t(len(k.bytes)),
+			&k.records[*accepted], C.uint64_t(end-*accepted), &why)
+		*accepted += int(got)
+		return why
+	}
+	code := C.int32_t(C.KPROD_ERR_QUEUE_FULL)
+	if k.producer.mayTry() {
+		code = try()
+	}
+	if code == 0 {
+		return nil
+	}
+	if full(code) && !inCallback() {
+		return k.producer.whenRoom(ctx, wait{&k.producer.room, until, recordWaits}, try)
+	}
+	return refused(code)
+}
+
+// isKnown tells whether no record has to wait for its topic's metadata.
+func (k *Pack) isKnown() bool {
+	return !slices.ContainsFunc(k.unknown, func(of recordOf) bool { return !of.topic.known.Load() })
+}
+
+// handOverWhenKnown asks for all topics at once, so that their answers all come within max.block.ms, and waits for each
+// only when the records before its first are handed over.
+func (k *Pack) handOverWhenKnown(ctx context.Context, accepted *int) error {
+	p := k.producer
+	until := p.deadline()
+	limit, cancel := p.inTime(ctx)
+	defer cancel()
+	answers := map[*topic]<-chan Result{}
+	for _, of := range k.unknown {
+		if answers[of.topic] == nil && !of.topic.known.Load() {
+			answer, err := p.ask(p.metadata(of.topic))
+			if err != nil {
+				return err
+			}
+			answers[of.topic] = answer
+		}
+	}
+	for _, of := range k.unknown {
+		answer := answers[of.topic]
+		if answer == nil {
+			continue
+		}
+		delete(answers, of.topic)
+		if err := k.handOver(ctx, until, of.number, accepted); err != nil {
 			return err
 		}
-		delete(k.unknown, topic)
+		if err := p.getKnown(limit, of.topic, answer, recordWaits); err != nil {
+			return err
+		}
 	}
-	return nil
+	return k.handOver(ctx, until, len(k.records), accepted)
 }
 
 // packs has those of SendMany.
@@ -158,7 +203,7 @@ var packs = sync.Pool{New: func() any { return &Pack{bytes: someBytes()} }}
 // packAtATime is how many bytes SendMany copies before it hands them over.
 const packAtATime = 256 << 10
 
-// SendMany sends records as a [Pack] does, and spares its user the Pack.
+// SendMany sends records as a [Pack] does, and spares its user the Pack. It may take max.block.ms for every 256 KiB.
 func (p *Producer) SendMany(ctx context.Context, records []Record,
 	done func(number int, report Report, err error)) (accepted int, err error) {
 	pack := packs.Get().(*Pack)

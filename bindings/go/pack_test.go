@@ -2,8 +2,10 @@ package kprod_test
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"testing"
+	"time"
 
 	"kprod"
 	"kprod/mock"
@@ -145,5 +147,48 @@ func TestAPackWhoseContextEndsIsSentInPart(t *testing.T) {
 	must(t, producer.Flush(background(t)))
 	if accepted >= 100 || len(outcomes) != accepted {
 		t.Fatalf("%d accepted, %d outcomes", accepted, len(outcomes))
+	}
+}
+
+// What a topic's metadata says is about its own records, wherever they stand among others.
+func TestATopicThatIsRefusedKeepsNoRecordBeforeItBack(t *testing.T) {
+	cluster := newCluster(t, "t", 1)
+	producer := newProducer(t, cluster, nil)
+	_, err := producer.PartitionsFor(background(t), "t")
+	must(t, err)
+	must(t, cluster.Inject(mock.Fault{API: apiMetadata, Kind: mock.Fail, Error: kprod.ErrTopicAuthorizationFailed, Times: -1}))
+	all := make([]kprod.Record, 10)
+	for i := range all {
+		all[i].Topic = "t"
+	}
+	all[9].Topic = "forbidden"
+	for round := range int64(2) {
+		accepted, err := producer.SendMany(background(t), all, nil)
+		wantCode(t, err, kprod.ErrTopicAuthorizationFailed)
+		if accepted != 9 {
+			t.Fatalf("%d accepted", accepted)
+		}
+		must(t, producer.Flush(background(t)))
+		if got := records(t, cluster, "t", 1); got != 9*(round+1) {
+			t.Fatalf("%d records in the log", got)
+		}
+	}
+}
+
+// Whatever the number of topics, all of their metadata is waited for no longer than max.block.ms.
+func TestAPackWaitsOnceForAllItsTopics(t *testing.T) {
+	cluster := newCluster(t, "t", 1)
+	producer := newProducer(t, cluster, kprod.Config{"max.block.ms": "1000"})
+	must(t, eventually(func() error { return producer.Start(background(t)) }))
+	must(t, cluster.Inject(mock.Fault{API: apiMetadata, Delay: lateBy, Times: -1}))
+	all := make([]kprod.Record, 7)
+	for i := range all {
+		all[i].Topic = fmt.Sprint("t", i)
+	}
+	began := time.Now()
+	accepted, err := producer.SendMany(background(t), all, nil)
+	must(t, err)
+	if took := time.Since(began); accepted != len(all) || took > 5*lateBy {
+		t.Fatalf("%d accepted in %v", accepted, took)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"runtime"
 	"sort"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 	"unsafe"
@@ -39,6 +40,10 @@ type core struct {
 	table    table
 	writable broadcast
 	polled   broadcast
+	// room and batches are where those wait who find none. transactionEnds rings at the beginning and the end of a commit or abort.
+	room            line
+	batches         lines
+	transactionEnds broadcast
 	// maxBlock is max.block.ms; lingers tells whether linger.ms is above 0.
 	maxBlock time.Duration
 	lingers  bool
@@ -108,6 +113,9 @@ func checkVersion() error {
 }
 
 func set(properties *C.kprod_config_t, name, value string) error {
+	if strings.Contains(name+value, "\x00") {
+		return invalid("the property %q has a byte 0 in its name or value, where C's text would end", name)
+	}
 	cName, cValue := C.CString(name), C.CString(value)
 	defer C.free(unsafe.Pointer(cName))
 	defer C.free(unsafe.Pointer(cValue))
@@ -158,10 +166,11 @@ func (p *Producer) Purge() error {
 }
 
 // Close refuses further records, sends what was accepted and waits for the outcomes, until ctx ends and at most for
-// max.block.ms. What has none by then fails with [ErrClosed], and Close says so. An open transaction is aborted. When
-// Close returns, every function has been called and everything is released, unless ctx ended before. It may be called
-// again, and by several at once: the first one closes, the others wait for the end of that, each until its own ctx ends,
-// and then return what the first found.
+// max.block.ms. What has none by then fails with [ErrClosed], and Close says so ([ErrTimedOut]). An open transaction is
+// aborted. Then Close waits until every function has been called and everything is released, until ctx ends or a second
+// after max.block.ms: where a function holds that up it returns an [ErrTimedOut], and the rest goes on without it.
+// It may be called again, and by several at once: the first one closes, the others wait for the end of that, each as
+// long as the first would, and then return what it found.
 func (p *Producer) Close(ctx context.Context) error {
 	if ctx == nil {
 		return goesOn(ctx, "")
@@ -169,6 +178,8 @@ func (p *Producer) Close(ctx context.Context) error {
 	if err := mayWait("Close"); err != nil {
 		return err
 	}
+	ctx, done := p.inTime(ctx)
+	defer done()
 	first := p.close(ctx)
 	select {
 	case <-p.ended:
@@ -225,6 +236,9 @@ func (p *core) finish(ctx context.Context) error {
 // errHeldUp is why an answer that the library gave in time did not get through.
 var errHeldUp = errors.New("a function given to a send, or a channel without room, holds up all answers")
 
+// errTookLonger is why a wait ends that began before the library's own time did.
+var errTookLonger = errors.New("it took longer than max.block.ms")
+
 // inTime limits the wait for an answer that the library gives within max.block.ms, with some time for it to get through.
 func (p *core) inTime(ctx context.Context) (context.Context, context.CancelFunc) {
 	if ctx == nil {
@@ -232,6 +246,9 @@ func (p *core) inTime(ctx context.Context) (context.Context, context.CancelFunc)
 	}
 	return context.WithTimeoutCause(ctx, p.maxBlock+time.Second, errHeldUp)
 }
+
+// deadline is that of a call that begins to wait.
+func (p *core) deadline() time.Time { return time.Now().Add(p.maxBlock) }
 
 // call is an operation without a result.
 func (p *Producer) call(ctx context.Context, name string, begin func(tag C.uint64_t) C.int32_t) error {
@@ -256,18 +273,31 @@ func (p *Producer) operation(ctx context.Context, name string, begin func(tag C.
 
 func (p *core) begun(ctx context.Context, name string, shutting <-chan struct{},
 	begin func(tag C.uint64_t) C.int32_t) (Report, error) {
+	answer, err := p.ask(begin)
+	if err != nil {
+		return Report{}, err
+	}
+	return await(ctx, answer, shutting, name+" has not ended")
+}
+
+// ask begins one of the library's asynchronous calls, whose entry goes into the channel.
+func (p *core) ask(begin func(tag C.uint64_t) C.int32_t) (<-chan Result, error) {
 	answer := make(chan Result, 1)
 	place := p.table.take(waiting{results: answer, left: 1})
 	if code := begin(tagOf(place, 0)); code != 0 {
 		p.table.give(place, 1)
-		return Report{}, refused(code)
+		return nil, refused(code)
 	}
+	return answer, nil
+}
+
+func await(ctx context.Context, answer <-chan Result, shutting <-chan struct{}, otherwise string) (Report, error) {
 	select {
 	case result := <-answer:
 		return result.Report, result.Err
 	case <-shutting:
 		return Report{}, refused(C.KPROD_ERR_CLOSED)
 	case <-ctx.Done():
-		return Report{}, interrupted(ctx, ErrTimedOut, name+" has not ended")
+		return Report{}, interrupted(ctx, ErrTimedOut, otherwise)
 	}
 }

@@ -17,6 +17,15 @@ import (
 	"kprod/mock"
 )
 
+func TestPropertiesWithAByteZeroAreRefused(t *testing.T) {
+	for name, value := range map[string]string{"linger.ms\x00x": "7", "client.id": "a\x00b"} {
+		_, err := kprod.New(kprod.Config{"bootstrap.servers": "localhost:1", name: value})
+		if failure := wantCode(t, err, kprod.ErrInvalidArg); !strings.Contains(failure.Message, name[:9]) {
+			t.Fatal(failure)
+		}
+	}
+}
+
 func TestConfigurationErrorsNameTheRemedy(t *testing.T) {
 	_, err := kprod.New(kprod.Config{"bootstrap.server": "localhost:9092"})
 	if failure := wantCode(t, err, kprod.ErrUnknownConfig); !strings.Contains(failure.Message, "bootstrap.servers") {

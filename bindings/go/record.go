@@ -128,6 +128,30 @@ func length(bytes []byte) C.int64_t {
 	return C.int64_t(len(bytes))
 }
 
+// check refuses what is no record, and what is larger than any can be, before lengths become C's.
+func (r *Record) check() error {
+	if r == nil {
+		return noRecord()
+	}
+	if len(r.Key)|len(r.Value) > math.MaxInt32 || len(r.Headers) > 0 && r.isTooLarge() {
+		return refused(C.KPROD_ERR_RECORD_TOO_LARGE)
+	}
+	return nil
+}
+
+func (r *Record) isTooLarge() bool {
+	left := math.MaxInt32 - len(r.Headers)
+	for i := range r.Headers {
+		for _, size := range []int{len(r.Headers[i].Key), len(r.Headers[i].Value)} {
+			if size > left {
+				return true
+			}
+			left -= size
+		}
+	}
+	return left < 0
+}
+
 // appendHeaders appends them as bridge.h reads them.
 func appendHeaders(to []byte, headers []Header) []byte {
 	for i := range headers {

@@ -18,8 +18,9 @@ import (
 
 // Send sends a record without linger and waits for its outcome.
 //
-// It waits for metadata and for room up to max.block.ms. When ctx ends before the record is accepted, it is never sent;
-// afterwards it goes its way, and the error is an [ErrStillPending].
+// It waits for metadata and for room up to max.block.ms; for room, those who wait are served in the order in which they
+// came. When ctx ends before the record is accepted, it is never sent; afterwards it goes its way, and the error is an
+// [ErrStillPending].
 func (p *Producer) Send(ctx context.Context, record *Record) (Report, error) {
 	if err := mayWait("Send"); err != nil {
 		return nowhere, err
@@ -67,11 +68,11 @@ func (p *Producer) SendChan(ctx context.Context, record *Record, results chan<- 
 	return p.send(ctx, record, waiting{results: results, record: record, left: 1})
 }
 
-// TrySend is SendAsync that never waits: without room it returns [ErrQueueFull], and a record of a topic that is not
-// known yet waits in buffer.memory.
+// TrySend is SendAsync that never waits: without room, and while others wait for room, it returns [ErrQueueFull]. A
+// record of a topic that is not known yet waits in buffer.memory.
 func (p *Producer) TrySend(record *Record, done func(Report, error)) error {
-	if record == nil {
-		return noRecord()
+	if err := record.check(); err != nil {
+		return err
 	}
 	if !p.enter() {
 		return refused(C.KPROD_ERR_CLOSED)
@@ -82,7 +83,11 @@ func (p *Producer) TrySend(record *Record, done func(Report, error)) error {
 		return err
 	}
 	place := p.table.take(waiting{done: done, left: 1})
-	if code := p.try(topic, record, place); code != 0 {
+	code := C.int32_t(C.KPROD_ERR_QUEUE_FULL)
+	if p.mayTry() {
+		code = p.try(topic, record, place)
+	}
+	if code != 0 {
 		p.table.give(place, 1)
 		return refused(code)
 	}
@@ -90,8 +95,8 @@ func (p *Producer) TrySend(record *Record, done func(Report, error)) error {
 }
 
 func (p *Producer) send(ctx context.Context, record *Record, who waiting) error {
-	if record == nil {
-		return noRecord()
+	if err := record.check(); err != nil {
+		return err
 	}
 	if err := goesOn(ctx, "the record was not sent"); err != nil {
 		return err
@@ -100,17 +105,27 @@ func (p *Producer) send(ctx context.Context, record *Record, who waiting) error 
 		return refused(C.KPROD_ERR_CLOSED)
 	}
 	defer p.leave()
-	topic, err := p.known(ctx, record.Topic)
+	topic, err := p.topic(record.Topic)
 	if err != nil {
 		return err
 	}
+	var until time.Time
+	if !topic.known.Load() && !inCallback() {
+		until = p.deadline()
+		if err := p.known(ctx, topic, recordWaits); err != nil {
+			return err
+		}
+	}
 	place := p.table.take(who)
-	code := p.try(topic, record, place)
+	code := C.int32_t(C.KPROD_ERR_QUEUE_FULL)
+	if p.mayTry() {
+		code = p.try(topic, record, place)
+	}
 	if code == 0 {
 		return nil
 	}
 	if err = refused(code); full(code) && !inCallback() {
-		err = p.whenRoom(ctx, func() C.int32_t { return p.try(topic, record, place) })
+		err = p.whenRoom(ctx, wait{&p.room, until, recordWaits}, func() C.int32_t { return p.try(topic, record, place) })
 	}
 	if err != nil {
 		p.table.give(place, 1)
@@ -118,14 +133,19 @@ func (p *Producer) send(ctx context.Context, record *Record, who waiting) error 
 	return err
 }
 
-// known gives a topic that the brokers have told about. A callback gets it all the same: its records wait in
-// buffer.memory.
-func (p *Producer) known(ctx context.Context, name string) (*topic, error) {
-	topic, err := p.topic(name)
-	if err == nil && !topic.known.Load() && !inCallback() {
-		_, err = p.partitionsFor(ctx, topic)
+// mayTry tells whether a send may be tried before it waits for room: not while others wait for theirs. A callback cannot
+// wait, and what it sends takes the place of what is done.
+func (p *core) mayTry() bool { return !p.room.busy() || inCallback() }
+
+// known waits until the brokers have told about a topic. Not so in a callback: its records wait in buffer.memory.
+func (p *Producer) known(ctx context.Context, topic *topic, what *waitTexts) error {
+	ctx, done := p.inTime(ctx)
+	defer done()
+	answer, err := p.ask(p.metadata(topic))
+	if err != nil {
+		return err
 	}
-	return topic, err
+	return p.getKnown(ctx, topic, answer, what)
 }
 
 func (p *Producer) try(topic *topic, record *Record, place uint32) C.int32_t {
@@ -139,49 +159,3 @@ func (p *Producer) try(topic *topic, record *Record, place uint32) C.int32_t {
 }
 
 func pointer(bytes []byte) *C.uint8_t { return (*C.uint8_t)(unsafe.SliceData(bytes)) }
-
-// full tells whether a send was refused for want of room, which comes back.
-func full(code C.int32_t) bool {
-	return code == C.KPROD_ERR_QUEUE_FULL || code == C.KPROD_ERR_REPORT_QUEUE_FULL
-}
-
-// whenRoom tries again whenever there may be room, until ctx ends and for at most max.block.ms.
-func (p *Producer) whenRoom(ctx context.Context, try func() C.int32_t) error {
-	limit := time.NewTimer(p.maxBlock)
-	defer limit.Stop()
-	for {
-		code, err := p.tryThenWait(ctx, limit.C, try)
-		if !full(code) || err != nil {
-			return err
-		}
-	}
-}
-
-// tryThenWait listens before it tries, so that no room is missed.
-func (p *Producer) tryThenWait(ctx context.Context, limit <-chan time.Time, try func() C.int32_t) (C.int32_t, error) {
-	writable, polled := p.writable.listen(), p.polled.listen()
-	defer p.writable.done()
-	defer p.polled.done()
-	code := try()
-	switch code {
-	case 0:
-		return 0, nil
-	case C.KPROD_ERR_QUEUE_FULL:
-		polled = nil
-	case C.KPROD_ERR_REPORT_QUEUE_FULL:
-		writable = nil
-	default:
-		return code, refused(code)
-	}
-	select {
-	case <-writable:
-	case <-polled:
-	case <-limit:
-		return code, refused(code)
-	case <-ctx.Done():
-		return code, interrupted(ctx, ErrTimedOut, "there was no room for the record, and it was not sent")
-	case <-p.gate.shutting:
-		return code, refused(C.KPROD_ERR_CLOSED)
-	}
-	return code, nil
-}

@@ -189,7 +189,11 @@ func TestCancelledBeforeAcceptanceIsNeverSent(t *testing.T) {
 	wantRefusal(t, producer.SendAsync(late, &kprod.Record{Topic: "t", Value: make([]byte, 5000)}, never), context.DeadlineExceeded)
 	unknown, cancel := context.WithTimeout(background(t), 20*time.Millisecond)
 	defer cancel()
-	wantRefusal(t, producer.SendAsync(unknown, &kprod.Record{Topic: "unknown"}, never), context.DeadlineExceeded)
+	err = producer.SendAsync(unknown, &kprod.Record{Topic: "unknown"}, never)
+	wantRefusal(t, err, context.DeadlineExceeded)
+	if !strings.Contains(err.Error(), "was not sent") {
+		t.Fatal(err)
+	}
 
 	// A third one waits until there is room, and is sent.
 	third := make(chan error, 1)
@@ -221,7 +225,50 @@ func TestWithoutRoomASendEndsAfterMaxBlock(t *testing.T) {
 	must(t, cluster.SetBroker(1, mock.Down))
 	fill(t, producer)
 	_, err = producer.Send(background(t), &kprod.Record{Topic: "t", Value: make([]byte, 5000)})
-	wantCode(t, err, kprod.ErrQueueFull)
+	if failure := wantCode(t, err, kprod.ErrTimedOut); !strings.Contains(failure.Message, "buffer.memory") {
+		t.Fatal(failure)
+	}
+}
+
+// Large records wait for as much room as many small ones take, and get it all the same.
+func TestLargeRecordsAreNotPassedForEver(t *testing.T) {
+	const size = 85_000
+	cluster := newCluster(t, "t", 1)
+	producer := newProducer(t, cluster, kprod.Config{
+		"buffer.memory": "100000", "max.request.size": "90000", "batch.size": "1000", "max.block.ms": "5000",
+	})
+	_, err := producer.PartitionsFor(background(t), "t")
+	must(t, err)
+	must(t, cluster.Inject(mock.Fault{Delay: 20 * time.Millisecond, Times: -1}))
+	var large, small sync.WaitGroup
+	var over atomic.Bool
+	for range 8 {
+		small.Add(1)
+		go func() {
+			defer small.Done()
+			for !over.Load() {
+				if err := producer.SendAsync(background(t), &kprod.Record{Topic: "t", Value: make([]byte, 800)}, nil); err != nil {
+					t.Error(err)
+				}
+			}
+		}()
+	}
+	for range 4 {
+		large.Add(1)
+		go func() {
+			defer large.Done()
+			for range 5 {
+				err := producer.SendAsync(background(t), &kprod.Record{Topic: "t", Value: make([]byte, size)}, nil)
+				if err != nil {
+					t.Error(err)
+				}
+			}
+		}()
+	}
+	large.Wait()
+	over.Store(true)
+	small.Wait()
+	must(t, cluster.ClearFaults())
 }
 
 func TestASendBehindAHeldUpAnswerEnds(t *testing.T) {
@@ -312,6 +359,17 @@ func TestABrokersRefusalIsAnErrorThatTellsItAll(t *testing.T) {
 	}
 	if !strings.Contains(failure.Message, "secrets") {
 		t.Fatalf("the message does not name the topic: %s", failure.Message)
+	}
+}
+
+func TestACodeWithoutANameIsANumber(t *testing.T) {
+	cluster := newCluster(t, "t", 1)
+	producer := newProducer(t, cluster, nil)
+	must(t, cluster.Inject(mock.Fault{Kind: mock.Fail, Error: 12345}))
+	_, err := producer.Send(background(t), &kprod.Record{Topic: "t"})
+	failure := wantCode(t, err, 12345)
+	if !strings.Contains(failure.Error(), "12345") || !strings.Contains(failure.Code.Error(), "12345") {
+		t.Fatal(failure, failure.Code)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"time"
 )
 
 const (
@@ -39,6 +40,8 @@ func (s *step) same(other *step) bool {
 	return s.name == other.name && (s.of == other.of || s.name == stepBegin) && s.group == other.group &&
 		slices.Equal(s.offsets, other.offsets)
 }
+
+func (s *step) endsTransaction() bool { return s.name == stepCommit || s.name == stepAbort }
 
 // steps is the producer's transaction, and the step of it that has not ended or whose outcome nobody has asked for.
 type steps struct {
@@ -87,19 +90,34 @@ func (p *Producer) step(ctx context.Context, wanted *step) (*Transaction, error)
 		return nil, refused(C.KPROD_ERR_CLOSED)
 	}
 	defer p.leave()
+	until := p.deadline()
+	again := false
 	for {
 		taken, ended, err := p.takeStep(ctx, wanted)
 		if err != nil {
 			return nil, err
 		}
-		err = p.stepEnds(ctx, wanted.name, ended)
+		resumed := taken != nil && taken != wanted && !again
+		limit, done := p.inTime(ctx)
+		if again {
+			limit, done = context.WithDeadlineCause(ctx, until, errTookLonger)
+		}
+		err = p.stepEnds(limit, wanted.name, ended)
+		done()
 		if taken == nil { // it was the one before that ended
 			if err != nil {
 				return nil, err
 			}
 			continue
 		}
-		if err = p.steps.leaveStep(taken, err); err != nil {
+		if taken.endsTransaction() {
+			p.transactionEnds.ring() // for those who came to wait since it began
+		}
+		timedOut, err := p.steps.leaveStep(taken, err)
+		if again = timedOut && resumed && time.Now().Before(until); again {
+			continue // the library's time began before this call's
+		}
+		if err != nil {
 			return nil, err
 		}
 		return taken.of, nil
@@ -142,10 +160,13 @@ func (p *Producer) takeStep(ctx context.Context, wanted *step) (*step, <-chan st
 			return nil, nil, pending.refuse(wanted, ": call it again, with the same arguments, for its outcome first")
 		default:
 			taken = pending
+			if taken.ended != nil && isClosed(taken.ended) && unfinished(taken.err) {
+				taken.ended = nil // that was no outcome: the same step asks the library again
+			}
 		}
 	}
 	if taken.ended == nil {
-		if err := goesOn(ctx, wanted.name+" was not begun"); err != nil {
+		if err := goesOn(ctx, wanted.name+" was not begun, or not resumed"); err != nil {
 			return nil, nil, err
 		}
 		if err := p.beginStep(taken); err != nil {
@@ -162,6 +183,9 @@ func (p *Producer) beginStep(s *step) error {
 		s.err = err
 		close(ended)
 	}})
+	if s.endsTransaction() {
+		p.transactionEnds.ring()
+	}
 	if code := s.begin(tagOf(place, 0)); code != 0 {
 		p.table.give(place, 1)
 		return refused(code)
@@ -170,17 +194,18 @@ func (p *Producer) beginStep(s *step) error {
 	return nil
 }
 
-// leaveStep is the end of the wait for a step: with its outcome, or with an error of the wait.
-func (s *steps) leaveStep(left *step, err error) error {
+// leaveStep is the end of the wait for a step: with its outcome, or with an error of the wait. timedOut tells whether the
+// library has answered that the step goes on.
+func (s *steps) leaveStep(left *step, err error) (timedOut bool, failure error) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	left.awaited = false
 	if err != nil {
-		return err
+		return false, err
 	}
 	if unfinished(left.err) {
 		left.ended = nil // the same step asks the library again
-		return left.err
+		return true, left.err
 	}
 	if s.pending == left {
 		s.pending = nil
@@ -193,7 +218,7 @@ func (s *steps) leaveStep(left *step, err error) error {
 			s.open, left.of.ended = nil, true
 		}
 	}
-	return left.err
+	return false, left.err
 }
 
 func (s *step) refuse(other *step, why string) error {

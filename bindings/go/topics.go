@@ -96,18 +96,25 @@ func (p *Producer) PartitionsFor(ctx context.Context, name string) (int, error) 
 	if err != nil {
 		return 0, err
 	}
-	return p.partitionsFor(ctx, topic)
-}
-
-func (p *Producer) partitionsFor(ctx context.Context, topic *topic) (int, error) {
 	ctx, done := p.inTime(ctx)
 	defer done()
-	report, err := p.operation(ctx, "PartitionsFor", func(tag C.uint64_t) C.int32_t {
-		return C.kprod_partitions_for_async(p.producer, topic.handle, tag)
-	})
+	report, err := p.operation(ctx, "PartitionsFor", p.metadata(topic))
 	if err != nil {
 		return 0, err
 	}
 	topic.setKnown()
 	return report.Records, nil
+}
+
+func (p *core) metadata(topic *topic) func(tag C.uint64_t) C.int32_t {
+	return func(tag C.uint64_t) C.int32_t { return C.kprod_partitions_for_async(p.producer, topic.handle, tag) }
+}
+
+// getKnown waits until the brokers have told about a topic whose metadata was asked for.
+func (p *core) getKnown(ctx context.Context, topic *topic, answer <-chan Result, what *waitTexts) error {
+	_, err := await(ctx, answer, p.gate.shutting, what.unknown)
+	if err == nil {
+		topic.setKnown()
+	}
+	return err
 }

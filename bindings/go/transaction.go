@@ -60,7 +60,8 @@ func (t *Transaction) Abort(ctx context.Context) error {
 }
 
 // Transact runs work in a transaction, and commits it if work returns nil. If it returns an error or panics, or if ctx
-// has ended, the transaction is aborted, and so it is when the commit fails. Once begun, commit and abort do not heed
+// has ended, the transaction is aborted, and so it is when the commit fails. Where work has committed or aborted it itself,
+// there is nothing left to do. Once begun, commit and abort do not heed
 // ctx, but take max.block.ms each at most; before the abort, a SendOffsets under way may take as long. What has not
 // ended by then ([ErrTimedOut]) goes on, and the next Begin waits for it.
 func (p *Producer) Transact(ctx context.Context, work func(*Transaction) error) (err error) {
@@ -72,9 +73,7 @@ func (p *Producer) Transact(ctx context.Context, work func(*Transaction) error) 
 	defer func() {
 		var failure error
 		if !unfinishedCommit {
-			limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*p.maxBlock)
-			defer cancel()
-			failure = t.undo(limit)
+			failure = t.undo(context.WithoutCancel(ctx))
 		}
 		if unfinishedCommit || failure != nil {
 			p.steps.leave(t)
@@ -83,15 +82,13 @@ func (p *Producer) Transact(ctx context.Context, work func(*Transaction) error) 
 			err = errors.Join(err, failure)
 		}
 	}()
-	if err = work(t); err != nil {
+	if err = work(t); err != nil || p.steps.isOver(t) {
 		return err
 	}
 	if ctx.Err() != nil {
 		return interrupted(ctx, ErrAborted, "the transaction was aborted")
 	}
-	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.maxBlock)
-	defer cancel()
-	err = t.Commit(limit)
+	err = t.Commit(context.WithoutCancel(ctx))
 	unfinishedCommit = unfinished(err)
 	return err
 }

@@ -70,6 +70,30 @@ func TestTransactAbortsWhatFails(t *testing.T) {
 	}))
 }
 
+func TestTransactLeavesAloneWhatItsFunctionHasEnded(t *testing.T) {
+	cluster := newCluster(t, "t", 1)
+	producer := newTransactional(t, cluster)
+	wrong := errors.New("wrong")
+	ctx, cancel := context.WithCancel(background(t))
+	must(t, producer.Transact(ctx, func(transaction *kprod.Transaction) error {
+		_, err := producer.Send(background(t), &kprod.Record{Topic: "t"})
+		must(t, err)
+		must(t, transaction.Commit(background(t)))
+		cancel() // when all is committed
+		return nil
+	}))
+	must(t, producer.Transact(background(t), func(transaction *kprod.Transaction) error {
+		return transaction.Abort(background(t))
+	}))
+	if err := producer.Transact(background(t), func(transaction *kprod.Transaction) error {
+		must(t, transaction.Commit(background(t)))
+		return wrong
+	}); err != wrong {
+		t.Fatal(err)
+	}
+	must(t, producer.Transact(background(t), nothing))
+}
+
 func TestAFailedRecordFailsTheCommit(t *testing.T) {
 	cluster := newCluster(t, "t", 1)
 	producer := newTransactional(t, cluster)
@@ -93,6 +117,7 @@ func TestWithoutATransactionalIDThereAreNone(t *testing.T) {
 
 // The APIs whose answers the tests of unfinished steps delay, by how much, and how long those are waited for.
 const (
+	apiMetadata         = 3
 	apiInitProducerID   = 22
 	apiEndTxn           = 26
 	apiTxnOffsetCommit  = 28
@@ -288,4 +313,68 @@ func TestAnAbortBehindHopelessOffsetsHeedsItsContext(t *testing.T) {
 	}
 	producer.Close(short)
 	wantCode(t, receive(t, aborted), kprod.ErrClosed)
+}
+
+// An answer that a step goes on, which came while nobody waited, is no outcome: the next call waits for that.
+func TestAStepThatTimedOutUnawaitedIsResumed(t *testing.T) {
+	const maxBlock = time.Second
+	type step func(context.Context, *kprod.Producer, *kprod.Transaction) error
+	resumed := func(t *testing.T, api int, take step, after time.Duration) {
+		t.Parallel()
+		cluster := newCluster(t, "t", 1)
+		producer := newProducer(t, cluster, kprod.Config{"transactional.id": "a", "max.block.ms": "1000"})
+		_, err := producer.PartitionsFor(background(t), "t")
+		must(t, err)
+		var transaction *kprod.Transaction
+		if api != apiInitProducerID {
+			must(t, eventually(func() error { transaction, err = producer.Begin(background(t)); return err }))
+			_, err = producer.Send(background(t), &kprod.Record{Topic: "t"})
+			must(t, err)
+		}
+		must(t, cluster.Inject(mock.Fault{API: api, Delay: after + maxBlock*3/4}))
+		ctx, cancel := context.WithTimeout(background(t), longBeforeItsAnswer)
+		defer cancel()
+		wantCode(t, take(ctx, producer, transaction), kprod.ErrTimedOut)
+		time.Sleep(after - longBeforeItsAnswer)
+		must(t, take(background(t), producer, transaction))
+	}
+	for name, of := range map[string]struct {
+		api  int
+		take step
+	}{
+		"Begin": {apiInitProducerID, func(ctx context.Context, producer *kprod.Producer, _ *kprod.Transaction) error {
+			_, err := producer.Begin(ctx)
+			return err
+		}},
+		"SendOffsets": {apiTxnOffsetCommit, func(ctx context.Context, _ *kprod.Producer, transaction *kprod.Transaction) error {
+			return transaction.SendOffsets(ctx, someOffsets, kprod.Group{ID: "group"})
+		}},
+		"Commit": {apiEndTxn, func(ctx context.Context, _ *kprod.Producer, transaction *kprod.Transaction) error {
+			return transaction.Commit(ctx)
+		}},
+		"Abort": {apiEndTxn, func(ctx context.Context, _ *kprod.Producer, transaction *kprod.Transaction) error {
+			return transaction.Abort(ctx)
+		}},
+	} {
+		t.Run(name+" before the answer", func(t *testing.T) { resumed(t, of.api, of.take, maxBlock/2) })
+		t.Run(name+" after the answer", func(t *testing.T) { resumed(t, of.api, of.take, maxBlock*3/2) })
+	}
+}
+
+// A step that a function given to a send holds up is unfinished in time, and resumed when the function has returned.
+func TestAHeldUpStepIsUnfinished(t *testing.T) {
+	cluster := newCluster(t, "t", 1)
+	producer := newProducer(t, cluster, kprod.Config{"transactional.id": "a", "max.block.ms": "400"})
+	var transaction *kprod.Transaction
+	must(t, eventually(func() (err error) { transaction, err = producer.Begin(background(t)); return err }))
+	release := holdUp(t, producer)
+	committed := make(chan error, 1)
+	commit := func() { committed <- transaction.Commit(context.Background()) }
+	go commit()
+	if failure := wantCode(t, receive(t, committed), kprod.ErrTimedOut); !strings.Contains(failure.Message, "holds up") {
+		t.Fatal(failure)
+	}
+	release()
+	go commit()
+	must(t, receive(t, committed))
 }
