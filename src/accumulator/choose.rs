@@ -21,7 +21,8 @@ pub struct Choice {
 }
 
 impl Choice {
-    fn fixed(partition: i32) -> Self {
+    /// Not that of a lane.
+    pub fn fixed(partition: i32) -> Self {
         Choice {
             partition,
             lane: None,

@@ -145,10 +145,7 @@ impl Accumulator {
         let headers = record.headers();
         let payload = record.payload(&headers);
         let choice = match parked.partition {
-            Some(partition) if (0..count).contains(&partition) => Ok(Choice {
-                partition,
-                lane: None,
-            }),
+            Some(partition) if (0..count).contains(&partition) => Ok(Choice::fixed(partition)),
             Some(_) => Err(ErrorCode::UNKNOWN_PARTITION),
             None => chosen.unwrap_or_else(|| self.choose(topic, count, &payload)),
         };

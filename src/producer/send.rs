@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::record::{PlainRecord, Record, TopicRef};
 use crate::accumulator::{
-    Append, AppendError, Appended, Command, Reservation, Topic, is_valid_topic_name,
+    Append, AppendError, Appended, Choice, Command, Reservation, Topic, is_valid_topic_name,
 };
 use crate::completion::{RecordMeta, SendCallback, in_callback};
 use crate::error::ErrorCode;
@@ -164,7 +164,12 @@ impl Shared {
                 }
                 Err(AppendError::Memory { least }) => {
                     drop(credit.take());
-                    credit = Some(self.wait_for_memory(least, &mut patience)?);
+                    let deadline = self.deadline(&mut patience);
+                    let accumulator = &self.accumulator;
+                    let waited = accumulator
+                        .memory
+                        .reserve_until(least, deadline, || accumulator.ready.wake());
+                    credit = Some(waited?);
                 }
             }
         }
@@ -193,34 +198,18 @@ impl Shared {
         }
     }
 
-    fn wait_for_memory(
-        &self,
-        bytes: usize,
-        patience: &mut Patience,
-    ) -> Result<Reservation, ErrorCode> {
-        let deadline = self.deadline(patience);
-        let accumulator = &self.accumulator;
-        accumulator
-            .memory
-            .reserve_until(bytes, deadline, || accumulator.ready.wake())
-    }
-
     fn append(
         &self,
         topic: &Arc<Topic>,
-        explicit: Option<i32>,
+        decided: Option<i32>,
         count: i32,
         append: &mut Append<'_>,
         credit: &mut Option<Reservation>,
         blocking: bool,
     ) -> Result<(), AppendError> {
         let accumulator = &*self.accumulator;
-        let mut choice = match explicit {
-            Some(partition) if (0..count).contains(&partition) => crate::accumulator::Choice {
-                partition,
-                lane: None,
-            },
-            Some(_) => return Err(AppendError::Refused(ErrorCode::UNKNOWN_PARTITION)),
+        let mut choice = match decided {
+            Some(partition) => Choice::fixed(partition),
             None => accumulator
                 .choose(topic, count, append.payload)
                 .map_err(AppendError::Refused)?,

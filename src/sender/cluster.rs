@@ -272,12 +272,11 @@ impl Engine {
         if code != ErrorCode::OK || answer.partitions.is_empty() {
             return self.take_topic_error(&topic, code, now);
         }
-        let made_anew = self.metadata.set_topic_id(topic.handle, answer.topic_id);
-        if made_anew {
+        if self.metadata.set_topic_id(topic.handle, answer.topic_id) {
             self.on_recreated(&topic, answer.partitions.len() as i32, now);
         }
         for partition in topic.partitions() {
-            self.judge_suspect(partition.id, made_anew);
+            self.judge_suspect(partition.id);
         }
         let count = self.add_partitions(&topic, &answer.partitions);
         for partition in &answer.partitions {
@@ -356,6 +355,7 @@ impl Engine {
             track.is_gone = partition.index >= count;
             track.lineage.forget_log();
             track.of_old_log = !track.in_flight.is_empty();
+            track.suspect = None;
             if !transactional {
                 track.lineage.end();
             }

@@ -12,16 +12,9 @@ impl Engine {
     /// Drops what the caller asks to, with its own error codes.
     pub(super) fn purge(&mut self, queued: bool, in_flight: bool, now: Instant) {
         // First, so that none of them moves on to a partition that was looked at already.
-        let parked: Vec<_> = match queued {
-            true => self.accumulator.topics.iter().cloned().collect(),
-            false => Vec::new(),
-        };
-        let parked: Vec<_> = parked
-            .into_iter()
-            .map(|topic| {
-                let taken = topic.take_parked(Instant::now());
-                (topic, taken)
-            })
+        let topics = self.accumulator.topics.iter().filter(|_| queued);
+        let parked: Vec<_> = topics
+            .map(|topic| (topic.clone(), topic.take_parked(Instant::now())))
             .collect();
         for id in 0..self.tracks.len() {
             match (queued, in_flight) {

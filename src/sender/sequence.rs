@@ -217,12 +217,9 @@ impl Engine {
         }
     }
 
-    /// What the cluster says of the topic now: if it is the same one, records were lost.
-    pub(super) fn judge_suspect(&mut self, id: usize, made_anew: bool) {
-        let Some(before) = self.tracks[id].suspect.take() else {
-            return;
-        };
-        if !made_anew {
+    /// The topic's metadata is known, and it was not made anew: then records were lost.
+    pub(super) fn judge_suspect(&mut self, id: usize) {
+        if let Some(before) = self.tracks[id].suspect {
             self.note_loss(id, Some(before), -1);
         }
     }

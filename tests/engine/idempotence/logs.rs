@@ -1,6 +1,6 @@
 //! Logs that are not what they were: records lost or deleted, topics made anew.
 
-use kprod::completion::{Persistence, ReportKind};
+use kprod::completion::{Persistence, Report, ReportKind};
 use kprod::error::ErrorCode;
 use kprod::mock::{Fault, FaultKind, TopicConfig, When};
 use kprod::protocol::{ApiKey, VersionRange};
@@ -8,6 +8,11 @@ use kprod::protocol::{ApiKey, VersionRange};
 use crate::support::{ok, until};
 
 use super::{bed, deliver, epochs, sequences};
+
+fn only(reports: &[Report], kind: ReportKind) -> &Report {
+    let found = reports.iter().find(|report| report.kind == kind);
+    found.unwrap()
+}
 
 /// Data that is gone: told, counted, and by choice the end.
 #[test]
@@ -17,20 +22,14 @@ fn data_loss_is_reported_and_the_producer_goes_on_under_a_new_epoch() {
     bed.mock().with(|cluster| cluster.lose_records("t", 0, 2));
     bed.send("t", 5);
     let reports = bed.reports(2);
-    let event = reports
-        .iter()
-        .find(|r| r.kind == ReportKind::Event)
-        .unwrap();
+    let event = only(&reports, ReportKind::Event);
     assert_eq!(event.error, ErrorCode::DATA_LOSS);
     let said = bed.detail(event);
     assert!(
         said.contains("topic t partition 0") && said.contains("offset 4"),
         "{said}"
     );
-    let record = reports
-        .iter()
-        .find(|r| r.kind == ReportKind::Record)
-        .unwrap();
+    let record = only(&reports, ReportKind::Record);
     ok(record);
     assert_eq!((record.tag, record.offset), (5, 2));
     assert_eq!(bed.producer.metrics().data_losses, 1);
@@ -50,10 +49,7 @@ fn data_loss_shows_in_offsets_that_go_back() {
     });
     bed.send("t", 5);
     let reports = bed.reports(2);
-    let event = reports
-        .iter()
-        .find(|r| r.kind == ReportKind::Event)
-        .unwrap();
+    let event = only(&reports, ReportKind::Event);
     assert_eq!(event.error, ErrorCode::DATA_LOSS);
     assert!(bed.detail(event).contains("offset 4"));
     deliver(&bed, 6..9);
