@@ -152,7 +152,12 @@ impl Topic {
 
     #[inline]
     pub fn partition(&self, index: i32) -> Option<&Arc<Partition>> {
-        self.partitions.get(usize::try_from(index).ok()?)
+        self.partition_at(usize::try_from(index).ok()?)
+    }
+
+    #[inline]
+    pub fn partition_at(&self, index: usize) -> Option<&Arc<Partition>> {
+        self.partitions.get(index)
     }
 
     /// All partitions that ever were known.

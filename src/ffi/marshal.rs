@@ -9,7 +9,7 @@ use super::KPROD_TIMESTAMP_NOW;
 use super::types::{kprod_delivery_t, kprod_header_t, kprod_metrics_t, kprod_record_t};
 use crate::completion::Report;
 use crate::error::ErrorCode;
-use crate::producer::{Header, Metrics, PlainRecord, Record, ShortField, ShortPayload, TopicRef};
+use crate::producer::{Header, Metrics, PlainRecord, Record, ShortField, TopicRef};
 
 /// Lengths are 32-bit on the wire.
 const MAX_LENGTH: i64 = i32::MAX as i64;
@@ -134,9 +134,9 @@ pub(super) unsafe fn push_headers<'a>(
 /// The record points to readable memory while `'a` lasts.
 #[inline(always)]
 pub(super) unsafe fn plain<'a>(
-    record: &kprod_record_t,
+    record: &'a kprod_record_t,
     now: impl FnOnce() -> i64,
-) -> Option<PlainRecord<'a>> {
+) -> Option<PlainRecord<'a, impl Fn() -> Option<ShortField<'a>>>> {
     // First, because nothing needs to be kept across the call yet.
     let timestamp = match record.timestamp_ms {
         KPROD_TIMESTAMP_NOW => now(),
@@ -147,15 +147,12 @@ pub(super) unsafe fn plain<'a>(
         return None;
     }
     // SAFETY: as the caller promises.
-    let (key, value) = unsafe {
-        (
-            short(record.key, record.key_len)?,
-            short(record.value, record.value_len)?,
-        )
-    };
+    let key = unsafe { short(record.key, record.key_len) }?;
     Some(PlainRecord {
         topic: record.topic,
-        payload: ShortPayload { key, value },
+        key,
+        // SAFETY: as the caller promises.
+        value: || unsafe { short(record.value, record.value_len) },
         partition: record.partition,
         timestamp,
         tag: record.tag,

@@ -7,7 +7,7 @@ use super::marshal::{self, Headers};
 use super::send::{CLOCK_CHUNK, told};
 use super::types::kprod_packed_t;
 use crate::error::ErrorCode;
-use crate::producer::{Header, PlainRecord, Producer, Record, ShortField, ShortPayload, TopicRef};
+use crate::producer::{Header, PlainRecord, Producer, Record, ShortField, TopicRef};
 use crate::sys;
 
 /// Before each header's key and value stand their lengths.
@@ -79,13 +79,10 @@ fn send_one(
 ) -> Result<(), ErrorCode> {
     let fields = Fields::of(buffer, packed)?;
     if (packed.header_count | packed.headers_len) == 0 {
-        let field = |bytes: Option<_>| bytes.map_or(ShortField::NULL, ShortField::new);
         let plain = PlainRecord {
             topic: packed.topic,
-            payload: ShortPayload {
-                key: field(fields.key),
-                value: field(fields.value),
-            },
+            key: ShortField::nullable(fields.key),
+            value: || Some(ShortField::nullable(fields.value)),
             partition: packed.partition,
             timestamp: match packed.timestamp_ms {
                 KPROD_TIMESTAMP_NOW => now,

@@ -86,7 +86,10 @@ impl Producer {
     /// Takes a record of the simple form where nothing stands in its way. False: nothing has changed, send it as any
     /// other.
     #[inline(always)]
-    pub fn send_quickly(&self, record: &PlainRecord<'_>) -> bool {
+    pub fn send_quickly<'a>(
+        &self,
+        record: &PlainRecord<'a, impl Fn() -> Option<ShortField<'a>>>,
+    ) -> bool {
         self.shared.send_quickly(record)
     }
 

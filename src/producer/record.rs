@@ -27,9 +27,12 @@ pub struct Record<'a> {
 
 /// A record of the simple form that nearly all have: the topic by handle, no headers, the time known.
 #[derive(Clone, Copy, Debug)]
-pub struct PlainRecord<'a> {
+pub struct PlainRecord<'a, V> {
     pub topic: u32,
-    pub payload: ShortPayload<'a>,
+    pub key: ShortField<'a>,
+    /// Gives the value, or `None` for the long way to judge. Asked for when the partition is found, which needs the
+    /// registers that the value would take.
+    pub value: V,
     /// −1: the partitioner chooses.
     pub partition: i32,
     /// Milliseconds since the epoch. One that is negative is for the long way to judge.
@@ -37,23 +40,21 @@ pub struct PlainRecord<'a> {
     pub tag: u64,
 }
 
-impl<'a> PlainRecord<'a> {
+impl<'a> PlainRecord<'a, ()> {
     /// `None` for a record that is not so simple.
     #[inline]
-    pub fn of(record: &Record<'a>) -> Option<Self> {
+    pub fn of(record: &Record<'a>) -> Option<PlainRecord<'a, impl Fn() -> Option<ShortField<'a>>>> {
         let TopicRef::Handle(topic) = record.topic else {
             return None;
         };
         if !record.headers.is_empty() {
             return None;
         }
-        let field = |bytes: Option<&'a [u8]>| bytes.map_or(ShortField::NULL, ShortField::new);
+        let value = record.value;
         Some(PlainRecord {
             topic,
-            payload: ShortPayload {
-                key: field(record.key),
-                value: field(record.value),
-            },
+            key: ShortField::nullable(record.key),
+            value: move || Some(ShortField::nullable(value)),
             partition: match record.partition {
                 None => -1,
                 Some(given) if given >= 0 => given,

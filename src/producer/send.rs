@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use tokio::time::Instant;
 
-use super::record::{PlainRecord, Record, TopicRef};
+use super::record::{PlainRecord, Record, ShortField, ShortPayload, TopicRef};
 use crate::accumulator::{
     Append, AppendError, Appended, Choice, Command, Reservation, Topic, is_valid_topic_name,
 };
@@ -38,15 +38,16 @@ impl Shared {
     /// The way of nearly all records: the topic is known and its partition has an open batch with room. False:
     /// nothing has changed; `send` does the same and all that can come between.
     #[inline(always)]
-    pub fn send_quickly(&self, record: &PlainRecord<'_>) -> bool {
+    pub fn send_quickly<'a>(
+        &self,
+        record: &PlainRecord<'a, impl Fn() -> Option<ShortField<'a>>>,
+    ) -> bool {
         let accumulator = &*self.accumulator;
         let Some(topic) = accumulator.topics.get(record.topic) else {
             return false;
         };
-        let payload = &record.payload;
         let count = topic.partition_count();
         if count == 0
-            || payload.key.size() + payload.value.size() > self.quick_size
             || record.timestamp < 0
             || !topic.followed.load(Ordering::Relaxed)
             || self.hub.is_overloaded()
@@ -54,20 +55,32 @@ impl Shared {
             return false;
         }
         let chosen = match record.partition {
-            -1 => accumulator.choose_quickly(topic, count, payload.key.bytes()),
+            -1 => accumulator.choose_quickly(topic, count, record.key.bytes()),
             given => given,
         };
-        if chosen as u32 >= count as u32 {
+        // As unsigned numbers the negative ones are too large as well.
+        let (chosen, count) = (chosen as u32, count as u32);
+        if chosen >= count {
             return false;
         }
-        let Some(partition) = topic.partition(chosen) else {
+        let Some(partition) = topic.partition_at(chosen as usize) else {
             return false;
         };
+        let Some(value) = (record.value)() else {
+            return false;
+        };
+        let payload = ShortPayload {
+            key: record.key,
+            value,
+        };
+        if payload.key.size() + payload.value.size() > self.quick_size {
+            return false;
+        }
         let meta = RecordMeta {
             tag: record.tag,
             timestamp: record.timestamp,
         };
-        partition.try_push(payload, meta, accumulator.batch_size)
+        partition.try_push(&payload, meta, accumulator.batch_size)
     }
 
     #[cold]

@@ -128,6 +128,11 @@ impl<'a> ShortField<'a> {
     }
 
     #[inline(always)]
+    pub fn nullable(bytes: Option<&'a [u8]>) -> Self {
+        bytes.map_or(ShortField::NULL, ShortField::new)
+    }
+
+    #[inline(always)]
     pub fn bytes(&self) -> Option<&'a [u8]> {
         (self.length != Self::NULL_LENGTH).then_some(self.bytes)
     }
@@ -314,8 +319,8 @@ mod tests {
             let mut same = Vec::with_capacity(staged.total + SLACK);
             if headers.is_empty() {
                 let short = ShortPayload {
-                    key: key.as_deref().map_or(ShortField::NULL, ShortField::new),
-                    value: value.as_deref().map_or(ShortField::NULL, ShortField::new),
+                    key: ShortField::nullable(key.as_deref()),
+                    value: ShortField::nullable(value.as_deref()),
                 };
                 prop_assert_eq!((short.key.bytes(), short.value.bytes()), (payload.key, payload.value));
                 if let Some(total) = short.append(&mut same, delta, offset as usize, usize::MAX) {
