@@ -97,6 +97,8 @@ impl Accumulator {
     fn decide_some(&self, topic: &Arc<Topic>, count: i32) -> bool {
         let began = Instant::now();
         loop {
+            // There may be more or fewer by now.
+            let count = topic.deciding().unwrap_or(count);
             let move_decided = |parked| self.move_one(topic, count, parked, None);
             let Some(record) = topic.move_decided(count, move_decided) else {
                 return true;

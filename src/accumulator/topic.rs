@@ -118,6 +118,14 @@ impl Lot<'_> {
     }
 }
 
+impl State {
+    /// The cluster has said how many partitions those on the move will find.
+    fn note_count(&mut self, count: i32) {
+        self.latest = Some(count);
+        self.deciding = self.deciding.and(self.latest);
+    }
+}
+
 impl Topic {
     pub fn new(handle: u32, name: Arc<str>, gate: Gate) -> Arc<Self> {
         Arc::new(Topic {
@@ -343,7 +351,7 @@ impl Topic {
     pub fn shrink(&self, count: i32) {
         let mut state = self.state.lock();
         if state.moving {
-            state.latest = Some(count);
+            state.note_count(count);
         } else if count < self.partition_count() {
             self.publish(count);
         }
@@ -354,7 +362,7 @@ impl Topic {
     pub fn begin_move(&self, count: i32, decides: bool) -> bool {
         let mut state = self.state.lock();
         if state.moving {
-            state.latest = Some(count);
+            state.note_count(count);
             return false;
         }
         state.moving = true;
@@ -445,6 +453,22 @@ impl Topic {
                 });
             }
         }
+    }
+
+    /// Takes the parked records that came up to `before`, but for those whose partition has others without an outcome.
+    pub fn take_expired(&self, before: Instant) -> Vec<Parked> {
+        let mut state = self.state.lock();
+        let count = state
+            .parked
+            .partition_point(|parked| parked.created <= before);
+        let is_busy = |index: i32| self.partition(index).is_some_and(|own| own.load() > 0);
+        let late = state.parked.drain(..count);
+        let (waiting, expired): (Vec<_>, Vec<_>) =
+            late.partition(|parked| parked.partition.is_some_and(is_busy));
+        for parked in waiting.into_iter().rev() {
+            state.parked.push_front(parked);
+        }
+        expired
     }
 
     /// Takes the parked records that came up to `before`.

@@ -158,7 +158,9 @@ impl Shared {
                     Ok(None) => {}
                     // Its place in a partition takes less.
                     Err(ErrorCode::QUEUE_FULL) if blocking => {
-                        topic.wait_published(self.deadline(&mut patience))?;
+                        topic
+                            .wait_published(self.deadline(&mut patience))
+                            .inspect_err(|_| self.note_parked(topic))?;
                     }
                     Err(ErrorCode::QUEUE_FULL) => {
                         return Err(self.queue_full(self.accumulator.parked_size(payload)));

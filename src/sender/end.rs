@@ -27,8 +27,13 @@ impl Engine {
             }
             self.examine(id, now);
         }
+        // Behind what was before them in their partitions.
+        self.report();
         for (topic, taken) in parked {
-            let message = "purged while its metadata was awaited";
+            let message = match topic.deciding() {
+                Some(_) => "purged while the partitioner was waited for",
+                None => "purged while its metadata was awaited",
+            };
             topic.fail_taken(taken, ErrorCode::PURGED_QUEUED, message);
         }
     }

@@ -146,7 +146,25 @@ impl Hindrance {
     }
 }
 
+/// What the topic's parked records wait for.
+fn parked_for(topic: &Topic) -> String {
+    if topic.deciding().is_some() {
+        return format!(
+            "topic {}: the partitioner is waited for, with records that were sent before",
+            topic.name
+        );
+    }
+    let said = topic.error().map(|error| error.message);
+    said.unwrap_or_else(|| format!("topic {} is not known yet", topic.name))
+}
+
 impl Shared {
+    /// Somebody waited in vain for the topic's parked records to move on.
+    pub fn note_parked(&self, topic: &Topic) {
+        let holder = Holder::Refused(parked_for(topic));
+        *self.hindrance.holder.lock() = Some((Instant::now(), holder));
+    }
+
     /// Why the cluster cannot be reached or used, or what is being waited for; none when all is well. The code is
     /// `otherwise` where nothing has failed yet.
     pub fn hindrance(&self, otherwise: ErrorCode) -> Option<Error> {
@@ -208,9 +226,7 @@ impl Engine {
             .filter(|(since, _)| old(since));
         match (parked, waiting) {
             (Some((parked, topic)), waiting) if waiting.is_none_or(|(since, _)| parked < since) => {
-                let said = topic.error().map(|error| error.message);
-                let unknown = || format!("topic {} is not known yet", topic.name);
-                Some(Holder::Refused(said.unwrap_or_else(unknown)))
+                Some(Holder::Refused(parked_for(&topic)))
             }
             (_, Some((_, id))) => self.holder_in(id).filter(|holder| match holder {
                 Holder::Unanswered(awaited) => old(&awaited.since()),

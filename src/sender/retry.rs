@@ -212,13 +212,25 @@ impl Engine {
         };
         let ttl = self.parked_time_to_live();
         if let Some(before) = now.checked_sub(ttl) {
-            for mut parked in topic.take_parked(before) {
+            // Behind what was before them in their partitions.
+            self.report();
+            let is_deciding = topic.deciding().is_some();
+            for mut parked in topic.take_expired(before) {
                 let Some(accepted) = parked.take_accepted() else {
                     continue;
                 };
                 // Who reads the report finds the memory free.
                 drop(parked);
                 let timed_out = ErrorCode::DELIVERY_TIMED_OUT;
+                if is_deciding {
+                    accepted.fail_saying(timed_out, Persistence::Not, || {
+                        format!(
+                            "topic {}: the partitioner has chosen no partition within {ttl:.1?}",
+                            topic.name
+                        )
+                    });
+                    continue;
+                }
                 let error = topic.error().or_else(|| self.shared.hindrance(timed_out));
                 let code = error.as_ref().map_or(timed_out, |error| error.code);
                 accepted.fail_saying(code, Persistence::Not, || {
@@ -234,6 +246,8 @@ impl Engine {
             self.metadata
                 .want_until(handle, oldest.checked_add(ttl).unwrap_or(now));
             if let Some(at) = oldest.checked_add(ttl) {
+                // What is over its time already waits for those before it in its partition.
+                let at = at.max(now + self.config.retry_backoff);
                 self.timers.at(at, Timer::Parked(handle));
             }
         }

@@ -9,6 +9,7 @@ mod bootstrap;
 mod callbacks;
 mod chaos;
 mod codecs;
+mod deciding;
 mod idempotence;
 mod lifecycle;
 mod memory;

@@ -1,21 +1,17 @@
 //! Which partition a record goes to, and what a user's own partitioner may do wrong.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use kprod::completion::ReportKind;
 use kprod::error::ErrorCode;
 use kprod::mock::{Fault, MockServer};
 use kprod::partitioner::murmur2;
-use kprod::producer::{
-    Callbacks, Header, PartitionRequest, Producer, Purge, Record, Timeout, TopicRef,
-};
+use kprod::producer::{Callbacks, Header, PartitionRequest, Producer, Record, Timeout, TopicRef};
 use kprod::protocol::ApiKey;
 
-use crate::support::{Bed, LONG, cluster, ok, producer, record, reports, until};
+use crate::support::{Bed, LONG, cluster, ok, producer, record, reports};
 
 fn server() -> MockServer {
     let server = cluster(2);
@@ -23,14 +19,14 @@ fn server() -> MockServer {
     server
 }
 
-fn own(act: impl Fn(&PartitionRequest<'_>) -> i32 + Send + Sync + 'static) -> Callbacks {
+pub fn own(act: impl Fn(&PartitionRequest<'_>) -> i32 + Send + Sync + 'static) -> Callbacks {
     Callbacks {
         partitioner: Some(Arc::new(act)),
         ..Callbacks::default()
     }
 }
 
-fn know(producer: &Producer, topic: &str) {
+pub fn know(producer: &Producer, topic: &str) {
     producer
         .partitions_for(TopicRef::Name(topic), Timeout::After(LONG))
         .unwrap();
@@ -337,121 +333,6 @@ fn a_partitioner_that_calls_the_library_back_does_not_hang() {
     assert_eq!(refused.load(Ordering::SeqCst), 1);
 }
 
-/// A partitioner that waits until it is let go, and hears of each time that it is asked.
-fn held() -> (Callbacks, mpsc::Receiver<()>, mpsc::Sender<()>) {
-    let (entered, inside) = mpsc::channel();
-    let (open, gate) = mpsc::channel::<()>();
-    let (entered, gate) = (Mutex::new(entered), Mutex::new(gate));
-    let callbacks = own(move |_| {
-        let _ = entered.lock().unwrap().send(());
-        let _ = gate.lock().unwrap().recv();
-        0
-    });
-    (callbacks, inside, open)
-}
-
-/// Three records are parked, and the partitioner is asked about the first.
-fn deciding(server: &MockServer) -> (Producer, mpsc::Sender<()>) {
-    let (callbacks, inside, open) = held();
-    let producer = producer(server, &[("max.block.ms", "100")], callbacks);
-    for tag in 0..3 {
-        producer.try_send(&record("new", b"v", tag)).unwrap();
-    }
-    inside.recv_timeout(LONG).unwrap();
-    (producer, open)
-}
-
-#[test]
-fn a_partitioner_that_outlives_a_close_leaves_no_record_without_its_report() {
-    let server = cluster(1);
-    let (producer, open) = deciding(&server);
-    let late = producer.close(Timeout::After(Duration::from_millis(100)));
-    assert_eq!(late.unwrap_err().code, ErrorCode::TIMED_OUT);
-    let mut seen = reports(&producer, 3);
-    seen.sort_by_key(|report| report.tag);
-    assert_eq!(seen.iter().map(|r| r.tag).collect::<Vec<_>>(), [0, 1, 2]);
-    assert!(
-        seen.iter().all(|report| report.error == ErrorCode::CLOSED),
-        "{seen:?}"
-    );
-    drop(open);
-    producer.close(Timeout::After(LONG)).unwrap();
-    let end = producer.poll(10, Timeout::After(LONG), |_| {});
-    assert_eq!(end, Err(ErrorCode::CLOSED));
-    assert_eq!(producer.metrics().buffer_available, crate::support::MEMORY);
-}
-
-#[test]
-fn the_entry_of_a_close_comes_before_polls_answer_closed() {
-    let server = cluster(1);
-    let (producer, open) = deciding(&server);
-    producer.close_async(9).unwrap();
-    assert!(
-        reports(&producer, 3)
-            .iter()
-            .all(|r| r.error == ErrorCode::CLOSED)
-    );
-    let nothing = producer.poll(10, Timeout::After(Duration::from_millis(200)), |_| {});
-    assert_eq!(nothing, Ok(0));
-    drop(open);
-    let entry = reports(&producer, 1)[0];
-    assert_eq!((entry.kind, entry.tag), (ReportKind::Operation, 9));
-    let end = producer.poll(10, Timeout::After(LONG), |_| {});
-    assert_eq!(end, Err(ErrorCode::CLOSED));
-}
-
-#[test]
-fn a_purge_drops_what_a_partitioner_is_asked_about() {
-    let server = cluster(1);
-    let (producer, open) = deciding(&server);
-    let purge = Purge {
-        queued: true,
-        in_flight: false,
-    };
-    std::thread::scope(|scope| {
-        let purging = scope.spawn(|| producer.purge(purge));
-        for report in reports(&producer, 3) {
-            assert_eq!(report.error, ErrorCode::PURGED_QUEUED);
-        }
-        drop(open);
-        assert_eq!(purging.join().unwrap(), Ok(()));
-    });
-    producer.flush(Timeout::After(LONG)).unwrap();
-    assert_eq!(
-        server.handle().with(|cluster| cluster.end_offset("new", 0)),
-        0
-    );
-}
-
-/// However fast others park records: what is sent while a partitioner is asked is decided by its sender.
-#[test]
-fn a_partitioner_that_is_slower_than_senders_holds_nothing_up() {
-    let server = cluster(1);
-    let callbacks = own(|_| {
-        let began = std::time::Instant::now();
-        while began.elapsed() < Duration::from_micros(50) {
-            std::hint::spin_loop();
-        }
-        0
-    });
-    let producer = producer(&server, &[("max.block.ms", "5000")], callbacks);
-    let stop = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        for _ in 0..2 {
-            scope.spawn(|| {
-                while !stop.load(Ordering::Relaxed) {
-                    let _ = producer.try_send(&record("new", b"many", 1));
-                }
-            });
-        }
-        let sent = producer.send(&record("new", b"one", 7));
-        let flushed = producer.flush(Timeout::After(Duration::from_secs(5)));
-        stop.store(true, Ordering::Relaxed);
-        assert_eq!((sent, flushed), (Ok(()), Ok(())));
-    });
-    producer.close(Timeout::After(LONG)).unwrap();
-}
-
 /// Also where its record has to wait for memory.
 #[test]
 fn a_partitioner_is_asked_once_for_a_record() {
@@ -472,29 +353,6 @@ fn a_partitioner_is_asked_once_for_a_record() {
     }
     reports(&producer, 100).iter().for_each(ok);
     assert_eq!(asked.load(Ordering::SeqCst), 100);
-}
-
-#[test]
-fn a_topic_that_grows_while_a_partitioner_is_asked_has_all_its_partitions_then() {
-    let server = cluster(1);
-    let (callbacks, inside, open) = held();
-    let producer = producer(&server, &[("metadata.max.age.ms", "20")], callbacks);
-    producer.try_send(&record("new", b"v", 0)).unwrap();
-    inside.recv_timeout(LONG).unwrap();
-    let mock = server.handle();
-    mock.with(|cluster| cluster.grow_topic("new", 6));
-    let before = mock.requests(ApiKey::Metadata).len();
-    until("the producer knows", || {
-        mock.requests(ApiKey::Metadata).len() >= before + 2
-    });
-    drop(open);
-    ok(&reports(&producer, 1)[0]);
-    let last = Record {
-        partition: Some(5),
-        ..record("new", b"v", 1)
-    };
-    producer.send(&last).unwrap();
-    ok(&reports(&producer, 1)[0]);
 }
 
 /// What it takes beside its bytes while it is parked may be more than there is.
