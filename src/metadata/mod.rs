@@ -16,6 +16,10 @@ use crate::sys::Rng;
 /// which its partitions stand still.
 const IMPATIENCE: u32 = 4;
 
+/// How long after a topic was made anew a broker that knows the former one is taken to be behind. An id that is given for
+/// longer is believed: then the other one was old.
+const HEARSAY: Duration = Duration::from_secs(5);
+
 #[derive(Debug)]
 pub struct Metadata {
     max_age: Duration,
@@ -29,8 +33,27 @@ pub struct Metadata {
     /// The last successful answer.
     known_since: Option<Instant>,
     full_refresh_at: Instant,
-    ids: HashMap<u32, Uuid>,
+    ids: HashMap<u32, KnownId>,
     by_id: HashMap<Uuid, u32>,
+    /// The newest question that was answered.
+    newest: Option<RequestId>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct KnownId {
+    id: Uuid,
+    /// What it was before, and since when it is not.
+    former: Option<(Uuid, Instant)>,
+}
+
+/// What the id that an answer gives to a topic says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TopicId {
+    AsBefore,
+    /// The topic was deleted and made anew.
+    Another,
+    /// It is that of a topic which was just made anew: the broker has not heard of that yet.
+    Former,
 }
 
 /// The one request that may be under way.
@@ -81,6 +104,7 @@ impl Metadata {
             full_refresh_at: now + config.metadata.max_age,
             ids: HashMap::new(),
             by_id: HashMap::new(),
+            newest: None,
         }
     }
 
@@ -194,9 +218,15 @@ impl Metadata {
         }
     }
 
+    /// Whether a question that was asked later has been answered: what this one says is older, or worth no more.
+    pub fn is_outdated(&self, request: RequestId) -> bool {
+        self.newest.is_some_and(|newest| request < newest)
+    }
+
     /// The request's answer was taken in. `complete`: nothing in it has to be asked again.
     pub fn answered(&mut self, request: RequestId, complete: bool, now: Instant, rng: &Rng) {
         self.known_since = Some(now);
+        self.newest = Some(request);
         if !matches!(self.state, State::Asked { id, .. } if id == request) {
             // It was given up, and what it asked for has been asked for again.
             return;
@@ -240,24 +270,35 @@ impl Metadata {
 
     /// Zero while the cluster has given none.
     pub fn topic_id(&self, topic: u32) -> Uuid {
-        self.ids.get(&topic).copied().unwrap_or(Uuid::ZERO)
+        self.ids.get(&topic).map_or(Uuid::ZERO, |known| known.id)
     }
 
     pub fn topic_by_id(&self, id: Uuid) -> Option<u32> {
         self.by_id.get(&id).copied()
     }
 
-    /// Notes a topic's id; true if it had another one before: it was deleted and made anew.
-    pub fn set_topic_id(&mut self, topic: u32, id: Uuid) -> bool {
-        let before = self.ids.insert(topic, id).unwrap_or(Uuid::ZERO);
+    /// Notes a topic's id, unless it is a former one.
+    pub fn set_topic_id(&mut self, topic: u32, id: Uuid, now: Instant) -> TopicId {
+        let known = self.ids.get(&topic).copied();
+        let before = known.map_or(Uuid::ZERO, |known| known.id);
         if before == id {
-            return false;
+            return TopicId::AsBefore;
+        }
+        let former = known.and_then(|known| known.former);
+        if former.is_some_and(|(former, since)| former == id && now < since + HEARSAY) {
+            return TopicId::Former;
         }
         self.by_id.remove(&before);
         if !id.is_zero() {
             self.by_id.insert(id, topic);
         }
-        !before.is_zero() && !id.is_zero()
+        let is_another = !before.is_zero() && !id.is_zero();
+        let former = is_another.then_some((before, now)).or(former);
+        self.ids.insert(topic, KnownId { id, former });
+        match is_another {
+            true => TopicId::Another,
+            false => TopicId::AsBefore,
+        }
     }
 }
 
@@ -412,13 +453,44 @@ mod tests {
 
     #[test]
     fn another_id_means_another_topic() {
-        let mut metadata = metadata(Instant::now());
+        let now = Instant::now();
+        let mut metadata = metadata(now);
         let ids = [1u8, 2].map(|byte| Uuid([byte; 16]));
-        assert!(!metadata.set_topic_id(7, Uuid::ZERO));
-        assert!(!metadata.set_topic_id(7, ids[0]));
-        assert!(!metadata.set_topic_id(7, ids[0]));
-        assert!(metadata.set_topic_id(7, ids[1]));
+        let said = [Uuid::ZERO, ids[0], ids[0], ids[1]].map(|id| metadata.set_topic_id(7, id, now));
+        assert_eq!(said[..3], [TopicId::AsBefore; 3]);
+        assert_eq!(said[3], TopicId::Another);
         assert_eq!(metadata.topic_by_id(ids[1]), Some(7));
         assert_eq!(metadata.topic_by_id(ids[0]), None);
+    }
+
+    #[test]
+    fn a_former_id_is_not_believed_for_a_while() {
+        let now = Instant::now();
+        let mut metadata = metadata(now);
+        let ids = [1u8, 2].map(|byte| Uuid([byte; 16]));
+        metadata.set_topic_id(7, ids[0], now);
+        metadata.set_topic_id(7, ids[1], now);
+        let soon = now + HEARSAY / 2;
+        assert_eq!(metadata.set_topic_id(7, ids[0], soon), TopicId::Former);
+        assert_eq!(metadata.topic_id(7), ids[1]);
+        assert_eq!(metadata.set_topic_id(7, ids[1], soon), TopicId::AsBefore);
+        let later = now + HEARSAY;
+        assert_eq!(metadata.set_topic_id(7, ids[0], later), TopicId::Another);
+        assert_eq!(metadata.topic_id(7), ids[0]);
+    }
+
+    #[test]
+    fn an_answer_that_comes_behind_that_to_a_later_question_is_outdated() {
+        let now = Instant::now();
+        let mut metadata = metadata(now);
+        metadata.want(7);
+        let question = metadata.question(now, true).unwrap();
+        metadata.asked(ID, now, &question);
+        metadata.abandon_request(now, &rng());
+        metadata.asked(RequestId(2), now, &question);
+        assert!(!metadata.is_outdated(ID));
+        metadata.answered(RequestId(2), true, now, &rng());
+        assert!(metadata.is_outdated(ID));
+        assert!(!metadata.is_outdated(RequestId(3)));
     }
 }

@@ -7,13 +7,13 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::broker::{Broker, Subject};
-use super::drain::Outstanding;
+use super::drain::{self, Outstanding};
 use super::{Engine, STALL_CHECK, Timer};
 use crate::accumulator::Topic;
 use crate::completion::LogLevel;
 use crate::config::MetadataRecovery;
 use crate::error::{Error, ErrorCode};
-use crate::metadata::Question;
+use crate::metadata::{Question, TopicId};
 use crate::network::RequestId;
 use crate::protocol::metadata::{
     MetadataPartition, MetadataRequest, MetadataRequestTopic, MetadataResponse, MetadataTopic,
@@ -36,7 +36,8 @@ impl Engine {
             }
             return;
         };
-        let Some(broker) = self.broker_to_ask(now) else {
+        let judge = self.broker_to_judge(now);
+        let Some(broker) = judge.or_else(|| self.broker_to_ask(now)) else {
             return self.connect_somewhere(now);
         };
         if let Question::AllInUse(_) = &question {
@@ -202,6 +203,9 @@ impl Engine {
         };
         let throttle_ms = response.throttle_time_ms;
         self.note_answer(question.broker, Subject::Metadata, throttle_ms, now);
+        if self.metadata.is_outdated(id) {
+            return Ok(());
+        }
         if ErrorCode::of_broker(response.error_code) == ErrorCode::REBOOTSTRAP_REQUIRED {
             self.rebootstrap(now);
             return Ok(());
@@ -209,7 +213,7 @@ impl Engine {
         self.take_brokers(&response);
         let mut complete = true;
         for topic in &response.topics {
-            complete &= self.take_topic(topic, now);
+            complete &= self.take_topic(topic, &question, now);
         }
         self.metadata.answered(id, complete, now, &self.rng);
         self.shared.set_trouble(None);
@@ -257,7 +261,12 @@ impl Engine {
     }
 
     /// Takes in what the answer says of one topic. False: it is to be asked for again.
-    fn take_topic(&mut self, answer: &MetadataTopic, now: Instant) -> bool {
+    fn take_topic(
+        &mut self,
+        answer: &MetadataTopic,
+        question: &drain::Question,
+        now: Instant,
+    ) -> bool {
         let handle = match &answer.name {
             Some(name) => self.accumulator.topics.find(name),
             None => self.metadata.topic_by_id(answer.topic_id),
@@ -272,11 +281,19 @@ impl Engine {
         if code != ErrorCode::OK || answer.partitions.is_empty() {
             return self.take_topic_error(&topic, code, now);
         }
-        if self.metadata.set_topic_id(topic.handle, answer.topic_id) {
-            self.on_recreated(&topic, answer.partitions.len() as i32, now);
+        match self
+            .metadata
+            .set_topic_id(topic.handle, answer.topic_id, now)
+        {
+            TopicId::AsBefore => {}
+            TopicId::Another => self.on_recreated(&topic, answer.partitions.len() as i32, now),
+            TopicId::Former => {
+                self.metadata.want(topic.handle);
+                return false;
+            }
         }
         for partition in topic.partitions() {
-            self.judge_suspect(partition.id);
+            self.judge_suspicion(partition.id, answer.topic_id, question, now);
         }
         let count = self.add_partitions(&topic, &answer.partitions);
         for partition in &answer.partitions {
@@ -355,7 +372,7 @@ impl Engine {
             track.is_gone = partition.index >= count;
             track.lineage.forget_log();
             track.of_old_log = !track.in_flight.is_empty();
-            track.suspect = None;
+            track.suspicion = None;
             if !transactional {
                 track.lineage.end();
             }

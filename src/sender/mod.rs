@@ -22,6 +22,7 @@ mod end;
 mod events;
 mod hindrance;
 mod inbox;
+mod loss;
 mod questions;
 mod retry;
 mod sequence;
@@ -244,6 +245,7 @@ impl Engine {
             match timer {
                 Timer::Partition(id) => self.examine(id, now),
                 Timer::Expiry(id) => self.check_expiry(id, now),
+                Timer::Suspicion(id) => self.pursue_suspicion(id),
                 Timer::Detach(id) => self.detach_superseded(id, now),
                 Timer::Parked(topic) => self.check_parked(topic, now),
                 // Looked at below in any case; its silence may be over.

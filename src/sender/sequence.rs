@@ -8,9 +8,7 @@ use tokio::time::Instant;
 use super::Engine;
 use super::answer::{Refusal, delivered};
 use crate::accumulator::{Batch, Trace};
-use crate::completion::LogLevel;
-use crate::config::DataLoss;
-use crate::error::{Error, ErrorCode};
+use crate::error::ErrorCode;
 use crate::record::Stamp;
 use crate::transaction::after;
 
@@ -199,73 +197,14 @@ impl Engine {
         let Some(stamp) = batch.stamp() else {
             return;
         };
-        let before = track.lineage.acknowledged();
-        let last = behind
-            .filter(|_| !track.of_old_log)
-            .map(|behind| behind - 1);
-        track.lineage.acknowledge(stamp, last);
-        // What is asked for again may be there since long before.
-        let goes_back = batch.attempts.count == 1
-            && last
-                .zip(before)
-                .is_some_and(|(last, before)| last - (batch.record_count() as i64) < before);
-        if goes_back {
-            // Whether the topic was made anew, its metadata tells.
-            track.suspect = track.suspect.or(before);
-            self.metadata.want(track.topic.handle);
-            self.doom_for(id, "records that it may have written are lost");
-        }
-    }
-
-    /// The topic's metadata is known, and it was not made anew: then records were lost.
-    pub(super) fn judge_suspect(&mut self, id: usize) {
-        if let Some(before) = self.tracks[id].suspect {
-            self.note_loss(id, Some(before), -1);
-        }
-    }
-
-    /// What the partition held of the transaction may be gone, and is not to be committed without.
-    pub(super) fn doom_for(&mut self, id: usize, why: &str) {
-        let track = &self.tracks[id];
-        if self.transactor.is_transactional() && track.joined == self.transactor.number() {
-            let message = format!(
-                "topic {} partition {}: {why}",
-                track.topic.name, track.partition.index
-            );
-            self.doom(Error::new(ErrorCode::DATA_LOSS, message));
-        }
-    }
-
-    /// The log lacks what was acknowledged. False: the producer is not to go on.
-    fn note_loss(&mut self, id: usize, acknowledged: Option<i64>, log_start_offset: i64) -> bool {
-        let track = &self.tracks[id];
-        let begins = match log_start_offset {
-            ..0 => String::new(),
-            known => format!("; it begins at {known}"),
+        track.lineage.acknowledge(stamp);
+        let Some(behind) = behind.filter(|_| !track.of_old_log) else {
+            return;
         };
-        let message = format!(
-            "topic {} partition {}: records that were acknowledged, up to offset {}, are not in \
-             the log any more{begins}. Look for an unclean leader election or deleted data",
-            track.topic.name,
-            track.partition.index,
-            acknowledged.unwrap_or(-1),
-        );
-        self.tracks[id].lineage.forget_log();
-        self.tracks[id].suspect = None;
-        self.count(&self.shared.counters.data_losses, 1);
-        let error = Error::new(ErrorCode::DATA_LOSS, message);
-        self.shared
-            .log
-            .log(LogLevel::Error, || error.message.clone());
-        match self.config.data_loss {
-            DataLoss::Continue => {
-                self.accumulator.hub.event(&error);
-                true
-            }
-            DataLoss::Stop => {
-                self.pending_fatal.get_or_insert(error);
-                false
-            }
+        let first = behind - batch.record_count() as i64;
+        let again = track.lineage.note_offsets(batch.place(), first, behind - 1);
+        if let Some(offset) = again {
+            self.suspect(id, offset, batch.attempts.leader);
         }
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
+use super::loss::Suspicion;
 use crate::accumulator::{Batch, Partition, Topic, Trace};
 use crate::completion::Outcome;
 use crate::network::{Backoff, RequestId};
@@ -40,8 +41,7 @@ pub struct Track {
     pub superseded_since: Option<Instant>,
     /// What is in flight went to a topic that was made anew since: its offsets are another log's.
     pub of_old_log: bool,
-    /// An acknowledged offset, this one, has come again: the topic was made anew, or its log is not what it was.
-    pub suspect: Option<i64>,
+    pub suspicion: Option<Suspicion>,
     /// The topic was made anew without this partition.
     pub is_gone: bool,
     /// The sequence of an idempotent producer.
@@ -71,7 +71,7 @@ impl Track {
             expiry_armed: false,
             superseded_since: None,
             of_old_log: false,
-            suspect: None,
+            suspicion: None,
             is_gone: false,
             lineage: Lineage::new(first_sequence),
             joined: 0,

@@ -19,9 +19,19 @@ pub struct Lineage {
     proven: bool,
     /// A batch that has a place was given up, so nothing can follow.
     broken: bool,
-    /// The offset of the last acknowledged record.
-    acknowledged: Option<i64>,
+    acknowledged: Option<Acknowledged>,
 }
+
+/// The last batch in the partition's order that was acknowledged with an offset.
+#[derive(Clone, Copy, Debug)]
+struct Acknowledged {
+    place: Place,
+    /// Of its last record.
+    offset: i64,
+}
+
+/// A batch's place in the order of its partition.
+pub type Place = (u64, u32);
 
 impl Lineage {
     /// `first`: the first sequence number, which is not 0 for tests of its end only.
@@ -43,8 +53,9 @@ impl Lineage {
         self.broken
     }
 
+    /// The offset of the last acknowledged record.
     pub fn acknowledged(&self) -> Option<i64> {
-        self.acknowledged
+        self.acknowledged.map(|last| last.offset)
     }
 
     /// How many batches may be in flight: one until the broker has shown that it knows the sequence, since a broker
@@ -86,10 +97,26 @@ impl Lineage {
         Some(stamp)
     }
 
-    /// The broker has the batch; at which last offset, if it said so.
-    pub fn acknowledge(&mut self, stamp: Stamp, last_offset: Option<i64>) {
+    /// The broker has a batch of this sequence.
+    pub fn acknowledge(&mut self, stamp: Stamp) {
         self.proven |= self.is_own(stamp);
-        self.acknowledged = last_offset.or(self.acknowledged);
+    }
+
+    /// The broker has the batch of this place at these offsets. Gives the offset that was acknowledged for a place
+    /// before it and has come again, if so: where a batch is in the log for long, as one that is asked for again may
+    /// be, those before it are further up all the same.
+    pub fn note_offsets(&mut self, place: Place, first: i64, last: i64) -> Option<i64> {
+        let before = self.acknowledged;
+        if before.is_some_and(|before| place < before.place) {
+            return None;
+        }
+        self.acknowledged = Some(Acknowledged {
+            place,
+            offset: last,
+        });
+        before
+            .map(|before| before.offset)
+            .filter(|before| first <= *before)
     }
 
     /// The log is another one: what it held says nothing of what it holds.
@@ -163,18 +190,33 @@ mod tests {
         let mut lineage = lineage();
         let stamp = place(&mut lineage, 2);
         assert_eq!(lineage.depth(5), 1);
-        lineage.acknowledge(stamp, Some(41));
+        lineage.acknowledge(stamp);
         assert_eq!((lineage.depth(3), lineage.depth(9)), (3, 5));
-        assert_eq!(lineage.acknowledged(), Some(41));
         lineage.doubt();
         assert_eq!(lineage.depth(5), 1);
-        lineage.acknowledge(stamp, None);
-        assert_eq!((lineage.depth(5), lineage.acknowledged()), (5, Some(41)));
+        lineage.acknowledge(stamp);
+        assert_eq!(lineage.depth(5), 5);
         lineage.adopt(B);
         assert_eq!(lineage.depth(5), 1);
         // What was written under another epoch proves nothing.
-        lineage.acknowledge(stamp, Some(42));
+        lineage.acknowledge(stamp);
         assert_eq!(lineage.depth(5), 1);
+    }
+
+    #[test]
+    fn offsets_that_come_again_behind_an_acknowledged_batch_are_told() {
+        let mut lineage = lineage();
+        assert_eq!(lineage.note_offsets((3, 0), 40, 41), None);
+        assert_eq!(lineage.note_offsets((5, 0), 44, 45), None);
+        // One before them, which was asked for again, and the rest of the last one.
+        assert_eq!(lineage.note_offsets((4, 0), 42, 43), None);
+        assert_eq!(lineage.note_offsets((5, 2), 46, 46), None);
+        assert_eq!(lineage.acknowledged(), Some(46));
+        assert_eq!(lineage.note_offsets((6, 0), 46, 50), Some(46));
+        assert_eq!(lineage.note_offsets((7, 0), 0, 0), Some(50));
+        assert_eq!(lineage.note_offsets((8, 0), 1, 1), None);
+        lineage.forget_log();
+        assert_eq!(lineage.note_offsets((9, 0), 0, 0), None);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use kprod::completion::Persistence;
 use kprod::error::ErrorCode;
-use kprod::mock::{ClusterConfig, Fault, MockServer, TopicConfig};
+use kprod::mock::{BrokerState, ClusterConfig, Fault, MockServer, TopicConfig};
 use kprod::producer::{Callbacks, Record, Timeout, TopicRef};
 use kprod::protocol::ApiKey;
 
@@ -216,5 +216,57 @@ fn a_topic_made_anew_with_fewer_partitions_has_no_others() {
             bed.producer.send(&beyond).unwrap();
             bed.report()
         });
+    }
+}
+
+/// Where a broker comes back that knows the topic as it was.
+#[test]
+fn a_topic_made_anew_stays_so_whatever_a_broker_says_that_has_not_heard_of_it() {
+    let settings = [("metadata.max.age.ms", "20"), ("reconnect.backoff.ms", "1")];
+    let bed = Bed::new(2, &settings);
+    let mock = bed.mock();
+    mock.create_topic("t", 1);
+    mock.create_topic("u", 1);
+    mock.set_leader("t", 0, 2);
+    bed.send("t", 0);
+    ok(&bed.report());
+    let count = || {
+        let count = bed
+            .producer
+            .partitions_for(TopicRef::Name("t"), Timeout::Now);
+        count.unwrap_or(0)
+    };
+    mock.with(|cluster| {
+        cluster.set_stale_metadata(1, true);
+        cluster.set_broker_state(1, BrokerState::Down);
+        cluster.delete_topic("t");
+        cluster.create_topic("t", &TopicConfig::new(2));
+        (0..2).for_each(|index| cluster.set_leader("t", index, 2));
+    });
+    until("the new topic is known", || count() == 2);
+    mock.with(|cluster| {
+        cluster.set_broker_state(1, BrokerState::Up);
+        cluster.set_leader("u", 0, 1);
+        cluster.clear_requests();
+    });
+    let asked = || {
+        let requests = mock.requests(ApiKey::Metadata);
+        requests
+            .iter()
+            .filter(|request| request.broker == 1)
+            .count()
+    };
+    // A leader is connected to, and then it is asked like any other.
+    bed.send("u", 1);
+    ok(&bed.report());
+    for tag in 2..6 {
+        let before = asked();
+        until("it was asked and answered", || asked() > before + 1);
+        let last = Record {
+            partition: Some(1),
+            ..record("t", b"v", tag)
+        };
+        assert_eq!((count(), bed.producer.send(&last)), (2, Ok(())));
+        ok(&bed.report());
     }
 }

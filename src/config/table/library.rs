@@ -51,7 +51,9 @@ pub(super) static PROPERTIES: &[Property] = &[
         "What an idempotent producer does when a broker turns out to have lost records that it had \
          acknowledged (after an unclean leader election, say). Either way it logs the loss, counts it \
          and, with `kprod.events`, reports DATA_LOSS. `continue`: then it goes on under a new epoch. \
-         `stop`: it fails for good; needs `enable.idempotence`.",
+         `stop`: it fails for good; needs `enable.idempotence`. Where offsets that come again are all \
+         that shows it, brokers before Kafka 2.8, which give no topic ids, do not tell a loss from a \
+         topic that was deleted and made anew: that is logged, and no more.",
     ),
     Property::new(
         "kprod.io.threads",

@@ -1,11 +1,14 @@
 //! Logs that are not what they were: records lost or deleted, topics made anew.
 
+use std::sync::{Arc, Mutex, mpsc};
+
 use kprod::completion::{Persistence, Report, ReportKind};
 use kprod::error::ErrorCode;
 use kprod::mock::{Fault, FaultKind, TopicConfig, When};
+use kprod::producer::{Callbacks, Timeout, TopicRef};
 use kprod::protocol::{ApiKey, VersionRange};
 
-use crate::support::{ok, until};
+use crate::support::{Bed, LONG, cluster, ok, producer, until};
 
 use super::{bed, deliver, epochs, sequences};
 
@@ -55,6 +58,94 @@ fn data_loss_shows_in_offsets_that_go_back() {
     deliver(&bed, 6..9);
     assert_eq!(bed.log("t"), [0, 1, 5, 6, 7, 8]);
     assert_eq!(bed.producer.metrics().data_losses, 1);
+}
+
+/// After a broker's failure the first batch is one that was sent before.
+#[test]
+fn data_loss_shows_also_where_what_comes_next_had_to_be_sent_again() {
+    let settings = [("kprod.events", "true"), ("reconnect.backoff.ms", "1")];
+    let bed = bed(1, &settings);
+    deliver(&bed, 0..5);
+    bed.mock().with(|cluster| {
+        cluster.lose_records("t", 0, 2);
+        cluster.forget_producers("t", 0);
+        cluster.inject(Fault::on(ApiKey::Produce).kind(FaultKind::Disconnect(When::BeforeWork)));
+    });
+    bed.send("t", 5);
+    let reports = bed.reports(2);
+    let event = only(&reports, ReportKind::Event);
+    assert_eq!(event.error, ErrorCode::DATA_LOSS);
+    assert!(bed.detail(event).contains("offset 4"));
+    ok(only(&reports, ReportKind::Record));
+    deliver(&bed, 6..9);
+    assert_eq!(bed.producer.metrics().data_losses, 1);
+}
+
+/// What a broker says that has not heard of the new topic is no proof that there is none.
+#[test]
+fn a_topic_made_anew_is_no_loss_though_a_broker_has_not_heard_of_it() {
+    let bed = bed(2, &[]);
+    let by_name = VersionRange { min: 3, max: 12 };
+    bed.mock().with(|cluster| {
+        cluster.create_topic("u", &TopicConfig::new(1));
+        cluster.set_leader("u", 0, 1);
+        cluster.set_leader("t", 0, 2);
+        cluster.set_api_versions(2, ApiKey::Produce, Some(by_name));
+    });
+    // So that the other one is connected to, and may be asked.
+    bed.send("u", 0);
+    ok(&bed.report());
+    deliver(&bed, 0..5);
+    bed.mock().with(|cluster| {
+        cluster.set_stale_metadata(1, true);
+        cluster.delete_topic("t");
+        cluster.create_topic("t", &TopicConfig::new(3));
+        cluster.set_leader("t", 0, 2);
+    });
+    deliver(&bed, 5..6);
+    until("the new topic is known", || {
+        let count = bed
+            .producer
+            .partitions_for(TopicRef::Name("t"), Timeout::Now);
+        count.is_ok_and(|count| count == 3)
+    });
+    deliver(&bed, 6..9);
+    assert_eq!(bed.producer.metrics().data_losses, 0);
+}
+
+/// There a topic made anew looks the same.
+#[test]
+fn brokers_without_topic_ids_leave_open_what_offsets_that_go_back_mean() {
+    let server = cluster(1);
+    server.handle().create_topic("t", 1);
+    let without_ids = VersionRange { min: 0, max: 9 };
+    server
+        .handle()
+        .with(|cluster| cluster.set_api_versions(1, ApiKey::Metadata, Some(without_ids)));
+    let (said, log) = mpsc::channel();
+    let said = Mutex::new(said);
+    let callbacks = Callbacks {
+        log: Some(Arc::new(move |_, message| {
+            let _ = said.lock().unwrap().send(message.to_owned());
+        })),
+        ..Callbacks::default()
+    };
+    let settings = [super::IDEMPOTENT, ("kprod.data.loss", "stop")];
+    let producer = producer(&server, &settings, callbacks);
+    let bed = Bed { server, producer };
+    deliver(&bed, 0..5);
+    bed.mock().with(|cluster| {
+        cluster.lose_records("t", 0, 0);
+        cluster.forget_producers("t", 0);
+    });
+    deliver(&bed, 5..6);
+    let told = std::iter::from_fn(|| log.recv_timeout(LONG).ok());
+    let told = told
+        .into_iter()
+        .find(|line| line.contains("has come again"));
+    assert!(told.unwrap().contains("topic t partition 0: offset 4"));
+    deliver(&bed, 6..9);
+    assert_eq!(bed.producer.metrics().data_losses, 0);
 }
 
 #[test]
