@@ -40,10 +40,9 @@ type core struct {
 	table    table
 	writable broadcast
 	polled   broadcast
-	// room and batches are where those wait who find none. transactionEnds rings at the beginning and the end of a commit or abort.
-	room            line
-	batches         lines
-	transactionEnds broadcast
+	// room and batches are where those wait who find none.
+	room    line
+	batches lines
 	// maxBlock is max.block.ms; lingers tells whether linger.ms is above 0.
 	maxBlock time.Duration
 	lingers  bool
@@ -90,6 +89,7 @@ func New(config Config) (*Producer, error) {
 	p := &Producer{core: &core{gate: newGate(), closed: make(chan struct{}), ended: make(chan struct{})}}
 	p.maxBlock = time.Duration(number(properties, "max.block.ms") * float64(time.Millisecond))
 	p.lingers = number(properties, "linger.ms") > 0
+	p.steps.eras.needed = value(properties, "transactional.id") != ""
 	var failure *C.kprod_error_t
 	if code := C.kprod_create(properties, C.KPROD_API_VERSION, &p.producer, &failure); code != 0 {
 		return nil, given(code, failure)
@@ -126,15 +126,20 @@ func set(properties *C.kprod_config_t, name, value string) error {
 	return nil
 }
 
-// number is the value of a numeric property, its default where it was not set.
-func number(properties *C.kprod_config_t, name string) float64 {
+// value is that of a property, its default where it was not set, and empty where there is none.
+func value(properties *C.kprod_config_t, name string) string {
 	cName := C.CString(name)
 	defer C.free(unsafe.Pointer(cName))
-	var value *C.char
-	if C.kprod_config_get(properties, cName, &value, nil) != 0 || value == nil {
-		return 0
+	var text *C.char
+	if C.kprod_config_get(properties, cName, &text, nil) != 0 || text == nil {
+		return ""
 	}
-	parsed, _ := strconv.ParseFloat(C.GoString(value), 64)
+	return C.GoString(text)
+}
+
+// number is the value of a numeric property.
+func number(properties *C.kprod_config_t, name string) float64 {
+	parsed, _ := strconv.ParseFloat(value(properties, name), 64)
 	return parsed
 }
 

@@ -48,6 +48,7 @@ type steps struct {
 	mutex   sync.Mutex
 	open    *Transaction
 	pending *step
+	eras    eras
 }
 
 func (s *steps) isOver(t *Transaction) bool {
@@ -109,9 +110,6 @@ func (p *Producer) step(ctx context.Context, wanted *step) (*Transaction, error)
 				return nil, err
 			}
 			continue
-		}
-		if taken.endsTransaction() {
-			p.transactionEnds.ring() // for those who came to wait since it began
 		}
 		timedOut, err := p.steps.leaveStep(taken, err)
 		if again = timedOut && resumed && time.Now().Before(until); again {
@@ -178,19 +176,21 @@ func (p *Producer) takeStep(ctx context.Context, wanted *step) (*step, <-chan st
 }
 
 func (p *Producer) beginStep(s *step) error {
-	ended := make(chan struct{})
+	answered := make(chan struct{})
 	place := p.table.take(waiting{left: 1, done: func(_ Report, err error) {
 		s.err = err
-		close(ended)
+		close(answered)
 	}})
-	if s.endsTransaction() {
-		p.transactionEnds.ring()
-	}
+	// Before the library can end the transaction, so that nothing of it is accepted in the next.
+	ended := s.endsTransaction() && p.steps.eras.end()
 	if code := s.begin(tagOf(place, 0)); code != 0 {
+		if ended {
+			p.steps.eras.begin()
+		}
 		p.table.give(place, 1)
 		return refused(code)
 	}
-	s.ended = ended
+	s.ended = answered
 	return nil
 }
 
@@ -210,13 +210,14 @@ func (s *steps) leaveStep(left *step, err error) (timedOut bool, failure error) 
 	if s.pending == left {
 		s.pending = nil
 	}
-	if left.err == nil {
-		switch left.name {
-		case stepBegin:
-			s.open = left.of
-		case stepCommit, stepAbort:
-			s.open, left.of.ended = nil, true
-		}
+	switch {
+	case left.endsTransaction() && left.err == nil:
+		s.open, left.of.ended = nil, true
+	case left.endsTransaction(): // the library tells why the transaction takes no more
+		s.eras.begin()
+	case left.name == stepBegin && left.err == nil:
+		s.open = left.of
+		s.eras.begin()
 	}
 	return false, left.err
 }

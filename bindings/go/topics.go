@@ -110,11 +110,19 @@ func (p *core) metadata(topic *topic) func(tag C.uint64_t) C.int32_t {
 	return func(tag C.uint64_t) C.int32_t { return C.kprod_partitions_for_async(p.producer, topic.handle, tag) }
 }
 
-// getKnown waits until the brokers have told about a topic whose metadata was asked for.
-func (p *core) getKnown(ctx context.Context, topic *topic, answer <-chan Result, what *waitTexts) error {
-	_, err := await(ctx, answer, p.gate.shutting, what.unknown)
-	if err == nil {
-		topic.setKnown()
+// getKnown waits until the brokers have told about a topic whose metadata was asked for, or the era is over.
+func (p *core) getKnown(ctx context.Context, in *era, topic *topic, answer <-chan Result, what *waitTexts) error {
+	select {
+	case result := <-answer:
+		if result.Err == nil {
+			topic.setKnown()
+		}
+		return result.Err
+	case <-in.ends():
+		return what.refused(C.KPROD_ERR_ILLEGAL_STATE)
+	case <-p.gate.shutting:
+		return refused(C.KPROD_ERR_CLOSED)
+	case <-ctx.Done():
+		return interrupted(ctx, ErrTimedOut, what.unknown)
 	}
-	return err
 }

@@ -15,6 +15,9 @@ import (
 // Transaction is what a producer sends between Begin and Commit. The producer needs a transactional.id, and has one
 // transaction at a time: whatever is sent through it meanwhile belongs to the transaction.
 //
+// A send belongs to the transaction in which its call began, and to no other: one that still waits, for metadata or for
+// room, when Commit or Abort is called is refused with [ErrIllegalState], as is one that is called while none is open.
+//
 // A step whose context ended, or that took longer than max.block.ms, is unfinished ([ErrTimedOut]): nothing but the same
 // step with the same arguments is allowed then, which waits for its end and gives its outcome. Only Abort need not wait
 // for the outcome of SendOffsets to be asked for.
