@@ -21,7 +21,8 @@ import (
 
 // Config has properties under Kafka's names, as text: {"bootstrap.servers": "localhost:9092", "linger.ms": "5"}. Those
 // of librdkafka and aiokafka are understood too, and a name that is not known is an error that names the nearest one,
-// where one is near. docs/configuration.md of libkprod lists them all.
+// where one is near. docs/configuration.md of libkprod lists them all. kprod.delivery.reports must be left at all,
+// its default: every send has an outcome.
 type Config map[string]string
 
 // Producer sends records. Any number of goroutines may use it at once. It should be closed: one that is dropped instead
@@ -85,6 +86,10 @@ func New(config Config) (*Producer, error) {
 		if err := set(properties, name, config[name]); err != nil {
 			return nil, err
 		}
+	}
+	if reports := value(properties, "kprod.delivery.reports"); reports != "all" {
+		return nil, &Error{Code: ErrInvalidConfig, Message: "kprod.delivery.reports is " + reports +
+			", and has to be all, so that every send gets its outcome: leave it out, and delivery.report.only.error too"}
 	}
 	p := &Producer{core: &core{gate: newGate(), closed: make(chan struct{}), ended: make(chan struct{})}}
 	p.maxBlock = time.Duration(number(properties, "max.block.ms") * float64(time.Millisecond))
