@@ -163,6 +163,9 @@ func (p *Producer) takeStep(ctx context.Context, wanted *step) (*step, <-chan st
 			}
 		}
 	}
+	if wanted.name == stepBegin && s.open != nil { // the library would refuse it, but it would be in the way until then
+		return nil, nil, &Error{Code: ErrIllegalState, Message: "Begin: a transaction is open: commit or abort it first"}
+	}
 	if taken.ended == nil {
 		if err := goesOn(ctx, wanted.name+" was not begun, or not resumed"); err != nil {
 			return nil, nil, err

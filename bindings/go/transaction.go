@@ -28,7 +28,8 @@ type Transaction struct {
 }
 
 // Begin begins a transaction. The first one also waits until the transactional.id is this producer's alone. After one
-// whose context ended, the next takes over what that began.
+// whose context ended, the next takes over what that began. While a transaction is open, or another caller waits for its
+// Begin, it is refused with [ErrIllegalState] and changes nothing.
 func (p *Producer) Begin(ctx context.Context) (*Transaction, error) {
 	if err := p.endWhatWasLeft(ctx); err != nil {
 		return nil, err
@@ -64,9 +65,9 @@ func (t *Transaction) Abort(ctx context.Context) error {
 
 // Transact runs work in a transaction, and commits it if work returns nil. If it returns an error or panics, or if ctx
 // has ended, the transaction is aborted, and so it is when the commit fails. Where work has committed or aborted it itself,
-// there is nothing left to do. Once begun, commit and abort do not heed
-// ctx, but take max.block.ms each at most; before the abort, a SendOffsets under way may take as long. What has not
-// ended by then ([ErrTimedOut]) goes on, and the next Begin waits for it.
+// there is nothing left to do. Once begun, commit and abort do not heed ctx, but take max.block.ms each at most; before
+// the abort, a SendOffsets under way may take as long. What has not ended by then ([ErrTimedOut]) goes on, and the next
+// Begin waits for it. Where Begin is refused, work is not called: one Transact does not wait for another.
 func (p *Producer) Transact(ctx context.Context, work func(*Transaction) error) (err error) {
 	t, err := p.Begin(ctx)
 	if err != nil {
