@@ -78,7 +78,11 @@ func (b *Batch) Append(record *Record) (Appended, error) {
 	var appended C.kprod_batch_append_t
 	code := C.kprod_go_batch_append(b.batch.batch, record.timestamp(), pointer(record.Key), length(record.Key),
 		pointer(record.Value), length(record.Value), pointer(headers), C.uint32_t(len(record.Headers)), &appended)
-	if code != 0 {
+	switch code {
+	case 0:
+	case C.KPROD_ERR_ILLEGAL_STATE:
+		return Appended{}, &Error{Code: ErrIllegalState, Message: "the batch is closed: send it, and make a new one for the record"}
+	default:
 		return Appended{}, refused(code)
 	}
 	b.measure()
@@ -167,6 +171,9 @@ var batchWaits = &waitTexts{
 func (b *Batch) handOver(ctx context.Context, name string, partition int32, who waiting) error {
 	if err := goesOn(ctx, "the batch was not sent, and is discarded"); err != nil {
 		return err
+	}
+	if partition < 0 {
+		return invalid("the batch's partition is %d: a batch needs one of its topic's, whose numbers begin at 0", partition)
 	}
 	p := b.producer
 	if !p.enter() {

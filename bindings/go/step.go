@@ -191,7 +191,7 @@ func (p *Producer) beginStep(s *step) error {
 			p.steps.eras.begin()
 		}
 		p.table.give(place, 1)
-		return refused(code)
+		return s.refused(code)
 	}
 	s.ended = answered
 	return nil
@@ -223,6 +223,19 @@ func (s *steps) leaveStep(left *step, err error) (timedOut bool, failure error) 
 		s.eras.begin()
 	}
 	return false, left.err
+}
+
+// refused is the error of a step that the library has not begun.
+func (s *step) refused(code C.int32_t) *Error {
+	e := refused(code)
+	switch e.Code {
+	case ErrIllegalState:
+		e.Message = s.name + ": the producer has no transactional.id, without which there are no transactions"
+	case ErrInvalidArg:
+		e.Message = s.name + ": the Group needs an ID and a Generation that is not below -1; every Offset needs a Partition " +
+			"and an Offset from 0, and a LeaderEpoch from -1; and texts have to be UTF-8 of up to 32767 bytes"
+	}
+	return e
 }
 
 func (s *step) refuse(other *step, why string) error {
