@@ -191,7 +191,7 @@ func (p *Producer) beginStep(s *step) error {
 			p.steps.eras.begin()
 		}
 		p.table.give(place, 1)
-		return s.refused(code)
+		return s.notBegun(code)
 	}
 	s.ended = answered
 	return nil
@@ -225,8 +225,8 @@ func (s *steps) leaveStep(left *step, err error) (timedOut bool, failure error) 
 	return false, left.err
 }
 
-// refused is the error of a step that the library has not begun.
-func (s *step) refused(code C.int32_t) *Error {
+// notBegun is the error of a step that the library refused.
+func (s *step) notBegun(code C.int32_t) *Error {
 	e := refused(code)
 	switch e.Code {
 	case ErrIllegalState:

@@ -40,7 +40,8 @@ func (p *Producer) Begin(ctx context.Context) (*Transaction, error) {
 }
 
 // Commit waits for the outcomes of all that was sent in the transaction, and commits it. When one of them failed,
-// Commit does, with an error that is Abortable.
+// Commit does, with an error that is Abortable. From its call on the transaction takes no more, not even from the
+// functions that are called with those outcomes.
 func (t *Transaction) Commit(ctx context.Context) error {
 	p := t.producer
 	_, err := p.step(ctx, &step{name: stepCommit, of: t, begin: func(tag C.uint64_t) C.int32_t {
