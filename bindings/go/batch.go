@@ -78,7 +78,11 @@ func (b *Batch) Append(record *Record) (Appended, error) {
 	var appended C.kprod_batch_append_t
 	code := C.kprod_go_batch_append(b.batch.batch, record.timestamp(), pointer(record.Key), length(record.Key),
 		pointer(record.Value), length(record.Value), pointer(headers), C.uint32_t(len(record.Headers)), &appended)
-	if code != 0 {
+	switch code {
+	case 0:
+	case C.KPROD_ERR_ILLEGAL_STATE:
+		return Appended{}, &Error{Code: ErrIllegalState, Message: "the batch is closed: send it, and make a new one for the record"}
+	default:
 		return Appended{}, refused(code)
 	}
 	b.measure()
@@ -161,18 +165,25 @@ var batchWaits = &waitTexts{
 	noRoom:  "the batch was not accepted, and is discarded",
 	tooLate: "the batch was not sent: within max.block.ms there was no room in buffer.memory, or one sent before did not " +
 		"leave the partition's queue",
-	overtaken: "the batch waited while its transaction was committed or aborted, and was not sent",
+	overtaken: "the batch was not sent, for its transaction was committed or aborted meanwhile: send it in the next one",
 }
 
 func (b *Batch) handOver(ctx context.Context, name string, partition int32, who waiting) error {
 	if err := goesOn(ctx, "the batch was not sent, and is discarded"); err != nil {
 		return err
 	}
+	if partition < 0 {
+		return invalid("the batch's partition is %d: a batch needs one of its topic's, whose numbers begin at 0", partition)
+	}
 	p := b.producer
 	if !p.enter() {
 		return refused(C.KPROD_ERR_CLOSED)
 	}
 	defer p.leave()
+	in, err := p.steps.eras.now()
+	if err != nil {
+		return err
+	}
 	to, err := p.topic(name)
 	if err != nil {
 		return err
@@ -180,12 +191,16 @@ func (b *Batch) handOver(ctx context.Context, name string, partition int32, who 
 	var until time.Time
 	if !to.known.Load() && b.records > 0 && !inCallback() {
 		until = p.deadline()
-		if err := p.known(ctx, to, batchWaits); err != nil {
+		if err := p.known(ctx, in, to, batchWaits); err != nil {
 			return err
 		}
 	}
 	place := p.table.take(who)
 	try := func() C.int32_t {
+		if !in.enter() {
+			return C.KPROD_ERR_ILLEGAL_STATE
+		}
+		defer in.leave()
 		return C.kprod_try_send_batch(p.producer, b.batch.batch, to.handle, C.int32_t(partition), tagOf(place, 0))
 	}
 	code := C.int32_t(C.KPROD_ERR_QUEUE_FULL)
@@ -195,8 +210,8 @@ func (b *Batch) handOver(ctx context.Context, name string, partition int32, who 
 	if code == 0 {
 		return nil
 	}
-	if err = refused(code); full(code) && !inCallback() {
-		err = p.whenRoom(ctx, wait{p.batches.line(to.handle, partition), until, batchWaits}, try)
+	if err = batchWaits.refused(code); full(code) && !inCallback() {
+		err = p.whenRoom(ctx, wait{p.batches.line(to.handle, partition), in, until, batchWaits}, try)
 	}
 	if err != nil {
 		p.table.give(place, 1)

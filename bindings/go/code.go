@@ -15,7 +15,30 @@ type Code int32
 
 // Error gives the code's name and what to do.
 func (c Code) Error() string {
-	return "kprod: " + c.Name() + ": " + C.GoString(C.kprod_err_str(C.int32_t(c)))
+	return "kprod: " + c.Name() + ": " + c.text()
+}
+
+// text is the library's, but where that advises what only C has.
+func (c Code) text() string {
+	switch c {
+	case ErrInCallback:
+		return "The call waits for an outcome, which cannot come before the function given to a send returns. Call it in a " +
+			"goroutine of its own."
+	case ErrIllegalState:
+		return "The call does not fit the state of the producer, its transaction or the batch."
+	case ErrTimedOut:
+		return "The call's time has passed. A send was not accepted and never will be; any other call may be made again."
+	case ErrQueueFull:
+		return "All of buffer.memory is taken by records without an outcome, or a batch sent before waits in the partition. " +
+			"Send again when there are outcomes, let SendAsync wait outside of a function given to a send, or raise buffer.memory."
+	case ErrReportQueueFull:
+		return "Too many outcomes are untold (kprod.delivery.queue.max). Let the functions given to sends return sooner, " +
+			"and take results from their channels."
+	case ErrUnknownPartition:
+		return "The topic has no such partition. PartitionsFor tells how many it has."
+	default:
+		return C.GoString(C.kprod_err_str(C.int32_t(c)))
+	}
 }
 
 // Name is the code's name in the protocol or in kprod.h, without its KPROD_ERR_; UNKNOWN_CODE and its number where it has

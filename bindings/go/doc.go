@@ -20,7 +20,8 @@
 //   - A [Batch] is filled by its user and sent as it is.
 //
 // What is sent between [Producer.Begin] and [Transaction.Commit] becomes visible together, or not at all;
-// [Producer.Transact] does both around a function.
+// [Producer.Transact] does both around a function. A send is accepted in the transaction in which it was called, or not
+// at all.
 //
 // # Accepted and refused
 //

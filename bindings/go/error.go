@@ -52,7 +52,7 @@ func (e *Error) Persistence() Persistence { return persistence(e.flags) }
 
 // refused is the error of a call that answered with a code and nothing else.
 func refused(code C.int32_t) *Error {
-	e := &Error{Code: Code(code), Message: C.GoString(C.kprod_err_str(code))}
+	e := &Error{Code: Code(code), Message: Code(code).text()}
 	switch e.Code {
 	case ErrTimedOut, ErrQueueFull, ErrReportQueueFull:
 		e.flags = C.KPROD_FLAG_RETRIABLE

@@ -198,7 +198,7 @@ func (p *core) detail(of *C.kprod_delivery_t) string {
 	if of.detail != 0 && of.detail == p.lastDetail {
 		return p.lastMessage
 	}
-	message := C.GoString(C.kprod_err_str(of.error))
+	message := Code(of.error).text()
 	var object *C.kprod_error_t
 	if of.detail != 0 && C.kprod_error_detail(p.producer, of.detail, &object) == 0 {
 		message = C.GoString(C.kprod_error_message(object))

@@ -103,8 +103,21 @@ func (k *Pack) append(record *Record) error {
 // until ctx ends and up to max.block.ms, for all of them together. accepted is how many of them, from the first, were:
 // on an error those behind are refused, and the error tells why the first of them was. done gets the outcome of each
 // accepted record, with its number; nil is for those who do not care. Within a function given to a send it does not
-// wait: [ErrQueueFull] tells that there is no room for more. The pack keeps its records until Reset.
+// wait: [ErrQueueFull] tells that there is no room for more. All of them belong to the transaction in which Send was
+// called: those that still wait when it is committed or aborted are refused with [ErrIllegalState]. The pack keeps its
+// records until Reset.
 func (k *Pack) Send(ctx context.Context, done func(number int, report Report, err error)) (accepted int, err error) {
+	var in *era
+	if len(k.records) > 0 {
+		if in, err = k.producer.begins(); err != nil {
+			return 0, err
+		}
+	}
+	return k.send(ctx, in, done)
+}
+
+// send is Send for a call that began in an era.
+func (k *Pack) send(ctx context.Context, in *era, done func(int, Report, error)) (accepted int, err error) {
 	p := k.producer
 	if err := goesOn(ctx, "the records were not sent"); err != nil {
 		return 0, err
@@ -124,9 +137,9 @@ func (k *Pack) Send(ctx context.Context, done func(number int, report Report, er
 		k.records[i].tag = tagOf(place, i)
 	}
 	if k.isKnown() || inCallback() { // where the records wait for metadata in buffer.memory
-		err = k.handOver(ctx, time.Time{}, len(k.records), &accepted)
+		err = k.handOver(ctx, wait{&p.room, in, time.Time{}, recordWaits}, len(k.records), &accepted)
 	} else {
-		err = k.handOverWhenKnown(ctx, &accepted)
+		err = k.handOverWhenKnown(ctx, in, &accepted)
 	}
 	if left := len(k.records) - accepted; left > 0 {
 		p.table.give(place, left)
@@ -135,11 +148,15 @@ func (k *Pack) Send(ctx context.Context, done func(number int, report Report, er
 }
 
 // handOver hands over the records from accepted up to another, and waits for room.
-func (k *Pack) handOver(ctx context.Context, until time.Time, end int, accepted *int) error {
+func (k *Pack) handOver(ctx context.Context, how wait, end int, accepted *int) error {
 	if *accepted == end {
 		return nil
 	}
 	try := func() C.int32_t {
+		if !how.in.enter() {
+			return C.KPROD_ERR_ILLEGAL_STATE
+		}
+		defer how.in.leave()
 		var why C.int32_t
 		got := C.kprod_go_send_packed(k.producer.producer, pointer(k.bytes), C.uint64_t(len(k.bytes)),
 			&k.records[*accepted], C.uint64_t(end-*accepted), &why)
@@ -154,9 +171,9 @@ func (k *Pack) handOver(ctx context.Context, until time.Time, end int, accepted 
 		return nil
 	}
 	if full(code) && !inCallback() {
-		return k.producer.whenRoom(ctx, wait{&k.producer.room, until, recordWaits}, try)
+		return k.producer.whenRoom(ctx, how, try)
 	}
-	return refused(code)
+	return how.what.refused(code)
 }
 
 // isKnown tells whether no record has to wait for its topic's metadata.
@@ -166,9 +183,9 @@ func (k *Pack) isKnown() bool {
 
 // handOverWhenKnown asks for all topics at once, so that their answers all come within max.block.ms, and waits for each
 // only when the records before its first are handed over.
-func (k *Pack) handOverWhenKnown(ctx context.Context, accepted *int) error {
+func (k *Pack) handOverWhenKnown(ctx context.Context, in *era, accepted *int) error {
 	p := k.producer
-	until := p.deadline()
+	how := wait{&p.room, in, p.deadline(), recordWaits}
 	limit, cancel := p.inTime(ctx)
 	defer cancel()
 	answers := map[*topic]<-chan Result{}
@@ -187,14 +204,14 @@ func (k *Pack) handOverWhenKnown(ctx context.Context, accepted *int) error {
 			continue
 		}
 		delete(answers, of.topic)
-		if err := k.handOver(ctx, until, of.number, accepted); err != nil {
+		if err := k.handOver(ctx, how, of.number, accepted); err != nil {
 			return err
 		}
-		if err := p.getKnown(limit, of.topic, answer, recordWaits); err != nil {
+		if err := p.getKnown(limit, in, of.topic, answer, recordWaits); err != nil {
 			return err
 		}
 	}
-	return k.handOver(ctx, until, len(k.records), accepted)
+	return k.handOver(ctx, how, len(k.records), accepted)
 }
 
 // packs has those of SendMany.
@@ -203,9 +220,17 @@ var packs = sync.Pool{New: func() any { return &Pack{bytes: someBytes()} }}
 // packAtATime is how many bytes SendMany copies before it hands them over.
 const packAtATime = 256 << 10
 
-// SendMany sends records as a [Pack] does, and spares its user the Pack. It may take max.block.ms for every 256 KiB.
+// SendMany sends records as a [Pack] does, all of them in one transaction too, and spares its user the Pack. It may take
+// max.block.ms for every 256 KiB.
 func (p *Producer) SendMany(ctx context.Context, records []Record,
 	done func(number int, report Report, err error)) (accepted int, err error) {
+	if len(records) == 0 {
+		return 0, nil
+	}
+	in, err := p.begins()
+	if err != nil {
+		return 0, err
+	}
 	pack := packs.Get().(*Pack)
 	defer packs.Put(pack)
 	pack.producer = p
@@ -219,7 +244,7 @@ func (p *Producer) SendMany(ctx context.Context, records []Record,
 			}
 		}
 		from := first
-		got, refusal := pack.Send(ctx, func(number int, report Report, err error) {
+		got, refusal := pack.send(ctx, in, func(number int, report Report, err error) {
 			if done != nil {
 				done(from+number, report, err)
 			}

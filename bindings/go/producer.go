@@ -21,7 +21,8 @@ import (
 
 // Config has properties under Kafka's names, as text: {"bootstrap.servers": "localhost:9092", "linger.ms": "5"}. Those
 // of librdkafka and aiokafka are understood too, and a name that is not known is an error that names the nearest one,
-// where one is near. docs/configuration.md of libkprod lists them all.
+// where one is near. docs/configuration.md of libkprod lists them all. kprod.delivery.reports must be left at all,
+// its default: every send has an outcome.
 type Config map[string]string
 
 // Producer sends records. Any number of goroutines may use it at once. It should be closed: one that is dropped instead
@@ -40,10 +41,9 @@ type core struct {
 	table    table
 	writable broadcast
 	polled   broadcast
-	// room and batches are where those wait who find none. transactionEnds rings at the beginning and the end of a commit or abort.
-	room            line
-	batches         lines
-	transactionEnds broadcast
+	// room and batches are where those wait who find none.
+	room    line
+	batches lines
 	// maxBlock is max.block.ms; lingers tells whether linger.ms is above 0.
 	maxBlock time.Duration
 	lingers  bool
@@ -87,9 +87,14 @@ func New(config Config) (*Producer, error) {
 			return nil, err
 		}
 	}
+	if reports := value(properties, "kprod.delivery.reports"); reports != "all" {
+		return nil, &Error{Code: ErrInvalidConfig, Message: "kprod.delivery.reports is " + reports +
+			", and has to be all, so that every send gets its outcome: leave it out, and delivery.report.only.error too"}
+	}
 	p := &Producer{core: &core{gate: newGate(), closed: make(chan struct{}), ended: make(chan struct{})}}
 	p.maxBlock = time.Duration(number(properties, "max.block.ms") * float64(time.Millisecond))
 	p.lingers = number(properties, "linger.ms") > 0
+	p.steps.eras.needed = value(properties, "transactional.id") != ""
 	var failure *C.kprod_error_t
 	if code := C.kprod_create(properties, C.KPROD_API_VERSION, &p.producer, &failure); code != 0 {
 		return nil, given(code, failure)
@@ -126,15 +131,20 @@ func set(properties *C.kprod_config_t, name, value string) error {
 	return nil
 }
 
-// number is the value of a numeric property, its default where it was not set.
-func number(properties *C.kprod_config_t, name string) float64 {
+// value is that of a property, its default where it was not set, and empty where there is none.
+func value(properties *C.kprod_config_t, name string) string {
 	cName := C.CString(name)
 	defer C.free(unsafe.Pointer(cName))
-	var value *C.char
-	if C.kprod_config_get(properties, cName, &value, nil) != 0 || value == nil {
-		return 0
+	var text *C.char
+	if C.kprod_config_get(properties, cName, &text, nil) != 0 || text == nil {
+		return ""
 	}
-	parsed, _ := strconv.ParseFloat(C.GoString(value), 64)
+	return C.GoString(text)
+}
+
+// number is the value of a numeric property.
+func number(properties *C.kprod_config_t, name string) float64 {
+	parsed, _ := strconv.ParseFloat(value(properties, name), 64)
 	return parsed
 }
 

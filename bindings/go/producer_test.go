@@ -37,6 +37,27 @@ func TestConfigurationErrorsNameTheRemedy(t *testing.T) {
 	wantCode(t, err, kprod.ErrInvalidConfig)
 }
 
+// Without reports nobody would be told an outcome.
+func TestReportsMayNotBeTurnedOff(t *testing.T) {
+	for _, off := range []kprod.Config{
+		{"kprod.delivery.reports": "none"}, {"kprod.delivery.reports": "errors"}, {"delivery.report.only.error": "true"},
+	} {
+		off["bootstrap.servers"] = "localhost:1"
+		producer, err := kprod.New(off)
+		if err == nil {
+			producer.Close(background(t))
+		}
+		if failure := wantCode(t, err, kprod.ErrInvalidConfig); !strings.Contains(failure.Message, "kprod.delivery.reports") {
+			t.Fatal(failure)
+		}
+	}
+	for _, on := range []kprod.Config{{"kprod.delivery.reports": "all"}, {"delivery.report.only.error": "false"}} {
+		producer := newProducer(t, newCluster(t, "t", 1), on)
+		_, err := producer.Send(background(t), &kprod.Record{Topic: "t"})
+		must(t, err)
+	}
+}
+
 func TestVersionIsTheLibrarys(t *testing.T) {
 	if !regexp.MustCompile(`^\d+\.\d+\.\d+$`).MatchString(kprod.Version()) {
 		t.Fatal(kprod.Version())

@@ -34,10 +34,11 @@ type Header struct {
 // Partition is a partition that a record asks for; the zero Partition leaves the choice to the partitioner.
 type Partition struct{ next int32 }
 
-// To asks for a partition. One that the topic does not have is refused with [ErrUnknownPartition].
+// To asks for a partition. One that the topic does not have is refused with [ErrUnknownPartition], a negative one with
+// [ErrInvalidArg].
 func To(partition int32) Partition {
 	if partition < 0 {
-		partition = -2 // what the library refuses, whatever the number was
+		partition = -2 // which every send refuses, whatever the number was
 	}
 	return Partition{partition + 1}
 }
@@ -128,10 +129,14 @@ func length(bytes []byte) C.int64_t {
 	return C.int64_t(len(bytes))
 }
 
-// check refuses what is no record, and what is larger than any can be, before lengths become C's.
+// check refuses what is no record, what asks for no partition, and what is larger than any can be, before lengths become
+// C's.
 func (r *Record) check() error {
 	if r == nil {
 		return noRecord()
+	}
+	if r.Partition.next < 0 {
+		return invalid("the record's Partition is negative: To takes a partition's number, and numbers begin at 0")
 	}
 	if len(r.Key)|len(r.Value) > math.MaxInt32 || len(r.Headers) > 0 && r.isTooLarge() {
 		return refused(C.KPROD_ERR_RECORD_TOO_LARGE)

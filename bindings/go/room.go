@@ -85,19 +85,29 @@ func full(code C.int32_t) bool {
 // wait is how a send waits.
 type wait struct {
 	line *line
+	// in is the era in which its call began.
+	in *era
 	// until is the end of the call's max.block.ms. These begin with the wait where the call has not waited before.
 	until time.Time
 	what  *waitTexts
 }
 
-// waitTexts are the errors of one who waits; they say what became of that which was to be sent.
+// waitTexts are errors that say what became of that which was to be sent.
 type waitTexts struct{ unknown, noRoom, tooLate, overtaken string }
 
 var recordWaits = &waitTexts{
 	unknown:   "the record was not sent, for want of its topic's metadata",
 	noRoom:    "there was no room for the record, and it was not sent",
 	tooLate:   "there was no room in buffer.memory within max.block.ms, and the record was not sent",
-	overtaken: "the record waited for room while its transaction was committed or aborted, and was not sent",
+	overtaken: "the record was not sent, for its transaction was committed or aborted meanwhile: send it in the next one",
+}
+
+// refused is the error of a send that answered with a code.
+func (t *waitTexts) refused(code C.int32_t) *Error {
+	if code == C.KPROD_ERR_ILLEGAL_STATE {
+		return &Error{Code: ErrIllegalState, Message: t.overtaken}
+	}
+	return refused(code)
 }
 
 // whenRoom tries again whenever there may be room and all who came before are served, until ctx ends and the call's
@@ -108,20 +118,18 @@ func (p *Producer) whenRoom(ctx context.Context, how wait, try func() C.int32_t)
 	}
 	limit := time.NewTimer(time.Until(how.until))
 	defer limit.Stop()
-	w := &waiter{what: how.what, ctx: ctx, limit: limit.C, overtaken: p.transactionEnds.listen(), shutting: p.gate.shutting}
-	defer p.transactionEnds.done()
+	w := &waiter{what: how.what, ctx: ctx, limit: limit.C, overtaken: how.in.ends(), shutting: p.gate.shutting}
 	place, turn := how.line.join()
 	defer how.line.leave(place)
 	if err := w.rest(turn, C.KPROD_ERR_QUEUE_FULL); err != nil {
 		return err
 	}
-	for !isClosed(w.overtaken) {
+	for {
 		code, err := p.tryThenWait(w, try)
 		if !full(code) || err != nil {
 			return err
 		}
 	}
-	return w.isOvertaken()
 }
 
 // tryThenWait listens before it tries, so that no room is missed.
@@ -137,7 +145,7 @@ func (p *Producer) tryThenWait(w *waiter, try func() C.int32_t) (C.int32_t, erro
 	case C.KPROD_ERR_REPORT_QUEUE_FULL:
 		return code, w.rest(polled, code)
 	default:
-		return code, refused(code)
+		return code, w.what.refused(code)
 	}
 }
 
@@ -156,7 +164,7 @@ func (w *waiter) rest(wake <-chan struct{}, code C.int32_t) error {
 	case <-wake:
 		return nil
 	case <-w.overtaken:
-		return w.isOvertaken()
+		return w.what.refused(C.KPROD_ERR_ILLEGAL_STATE)
 	case <-w.shutting:
 		return refused(C.KPROD_ERR_CLOSED)
 	case <-w.ctx.Done():
@@ -170,5 +178,3 @@ func (w *waiter) rest(wake <-chan struct{}, code C.int32_t) error {
 	}
 	return err
 }
-
-func (w *waiter) isOvertaken() error { return &Error{Code: ErrIllegalState, Message: w.what.overtaken} }

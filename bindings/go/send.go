@@ -20,7 +20,8 @@ import (
 //
 // It waits for metadata and for room up to max.block.ms; for room, those who wait are served in the order in which they
 // came. When ctx ends before the record is accepted, it is never sent; afterwards it goes its way, and the error is an
-// [ErrStillPending].
+// [ErrStillPending]. A record that still waits when the transaction in which it was to be sent is committed or aborted
+// is refused with [ErrIllegalState].
 func (p *Producer) Send(ctx context.Context, record *Record) (Report, error) {
 	if err := mayWait("Send"); err != nil {
 		return nowhere, err
@@ -55,9 +56,9 @@ func (p *Producer) hurry() {
 }
 
 // SendAsync sends a record and returns when it is accepted: it waits for metadata and for room until ctx ends and up to
-// max.block.ms. done gets the outcome, exactly once if and only if SendAsync returns nil, possibly before it returns;
-// nil is for those who do not care. Within a function given to a send it waits for nothing, as TrySend. See the
-// package's notes on callbacks.
+// max.block.ms, or until its transaction is committed or aborted, which refuses the record with [ErrIllegalState]. done
+// gets the outcome, exactly once if and only if SendAsync returns nil, possibly before it returns; nil is for those who
+// do not care. Within a function given to a send it waits for nothing, as TrySend. See the package's notes on callbacks.
 func (p *Producer) SendAsync(ctx context.Context, record *Record, done func(Report, error)) error {
 	return p.send(ctx, record, waiting{done: done, left: 1})
 }
@@ -78,6 +79,10 @@ func (p *Producer) TrySend(record *Record, done func(Report, error)) error {
 		return refused(C.KPROD_ERR_CLOSED)
 	}
 	defer p.leave()
+	in, err := p.steps.eras.now()
+	if err != nil {
+		return err
+	}
 	topic, err := p.topic(record.Topic)
 	if err != nil {
 		return err
@@ -85,11 +90,11 @@ func (p *Producer) TrySend(record *Record, done func(Report, error)) error {
 	place := p.table.take(waiting{done: done, left: 1})
 	code := C.int32_t(C.KPROD_ERR_QUEUE_FULL)
 	if p.mayTry() {
-		code = p.try(topic, record, place)
+		code = p.try(in, topic, record, place)
 	}
 	if code != 0 {
 		p.table.give(place, 1)
-		return refused(code)
+		return recordWaits.refused(code)
 	}
 	return nil
 }
@@ -105,6 +110,10 @@ func (p *Producer) send(ctx context.Context, record *Record, who waiting) error 
 		return refused(C.KPROD_ERR_CLOSED)
 	}
 	defer p.leave()
+	in, err := p.steps.eras.now()
+	if err != nil {
+		return err
+	}
 	topic, err := p.topic(record.Topic)
 	if err != nil {
 		return err
@@ -112,20 +121,22 @@ func (p *Producer) send(ctx context.Context, record *Record, who waiting) error 
 	var until time.Time
 	if !topic.known.Load() && !inCallback() {
 		until = p.deadline()
-		if err := p.known(ctx, topic, recordWaits); err != nil {
+		if err := p.known(ctx, in, topic, recordWaits); err != nil {
 			return err
 		}
 	}
 	place := p.table.take(who)
 	code := C.int32_t(C.KPROD_ERR_QUEUE_FULL)
 	if p.mayTry() {
-		code = p.try(topic, record, place)
+		code = p.try(in, topic, record, place)
 	}
 	if code == 0 {
 		return nil
 	}
-	if err = refused(code); full(code) && !inCallback() {
-		err = p.whenRoom(ctx, wait{&p.room, until, recordWaits}, func() C.int32_t { return p.try(topic, record, place) })
+	if err = recordWaits.refused(code); full(code) && !inCallback() {
+		err = p.whenRoom(ctx, wait{&p.room, in, until, recordWaits}, func() C.int32_t {
+			return p.try(in, topic, record, place)
+		})
 	}
 	if err != nil {
 		p.table.give(place, 1)
@@ -138,21 +149,26 @@ func (p *Producer) send(ctx context.Context, record *Record, who waiting) error 
 func (p *core) mayTry() bool { return !p.room.busy() || inCallback() }
 
 // known waits until the brokers have told about a topic. Not so in a callback: its records wait in buffer.memory.
-func (p *Producer) known(ctx context.Context, topic *topic, what *waitTexts) error {
+func (p *Producer) known(ctx context.Context, in *era, topic *topic, what *waitTexts) error {
 	ctx, done := p.inTime(ctx)
 	defer done()
 	answer, err := p.ask(p.metadata(topic))
 	if err != nil {
 		return err
 	}
-	return p.getKnown(ctx, topic, answer, what)
+	return p.getKnown(ctx, in, topic, answer, what)
 }
 
-func (p *Producer) try(topic *topic, record *Record, place uint32) C.int32_t {
+// try hands a record to the library, if the era in which its call began is not over.
+func (p *Producer) try(in *era, topic *topic, record *Record, place uint32) C.int32_t {
 	var headers []byte
 	if len(record.Headers) > 0 {
 		headers = appendHeaders(nil, record.Headers)
 	}
+	if !in.enter() {
+		return C.KPROD_ERR_ILLEGAL_STATE
+	}
+	defer in.leave()
 	return C.kprod_go_try_send(p.producer, topic.handle, record.Partition.number(), record.timestamp(),
 		pointer(record.Key), length(record.Key), pointer(record.Value), length(record.Value),
 		pointer(headers), C.uint32_t(len(record.Headers)), tagOf(place, 0))

@@ -328,6 +328,56 @@ func TestWhatIsWrongIsRefusedAtOnce(t *testing.T) {
 	}
 }
 
+// An error says what to do here, not in C, and which argument is wrong.
+func TestErrorsTellWhatToDo(t *testing.T) {
+	cluster := newCluster(t, "t", 1)
+	producer := newProducer(t, cluster, nil)
+	transactional := newTransactional(t, cluster)
+	transaction, err := transactional.Begin(background(t))
+	must(t, err)
+	batch, closed := newBatch(t, producer, 1), newBatch(t, producer, 1)
+	must(t, closed.Close())
+	_, negative := batch.Send(background(t), "t", -1)
+	_, tooHigh := batch.Send(background(t), "t", 1)
+	_, full := closed.Append(&kprod.Record{})
+	_, withoutID := producer.Begin(background(t))
+	send := func(partition int32) error {
+		return producer.SendAsync(background(t), &kprod.Record{Topic: "t", Partition: kprod.To(partition)}, nil)
+	}
+	_, packed := producer.SendMany(background(t), []kprod.Record{{Topic: "t", Partition: kprod.To(1)}}, nil)
+	for _, of := range []struct {
+		err  error
+		code kprod.Code
+		part string
+	}{
+		{negative, kprod.ErrInvalidArg, "the batch's partition is -1"},
+		{send(-1), kprod.ErrInvalidArg, "the record's Partition is negative"},
+		{tooHigh, kprod.ErrUnknownPartition, "PartitionsFor"},
+		{send(1), kprod.ErrUnknownPartition, "PartitionsFor"},
+		{packed, kprod.ErrUnknownPartition, "PartitionsFor"},
+		{full, kprod.ErrIllegalState, "the batch is closed: send it"},
+		{withoutID, kprod.ErrIllegalState, "Begin: the producer has no transactional.id"},
+		{transaction.SendOffsets(background(t), someOffsets, kprod.Group{}), kprod.ErrInvalidArg, "Group needs an ID"},
+	} {
+		if failure := wantCode(t, of.err, of.code); !strings.Contains(failure.Message, of.part) {
+			t.Errorf("%v does not say %q", failure, of.part)
+		}
+	}
+	must(t, transaction.Commit(background(t)))
+	for _, code := range []kprod.Code{
+		kprod.ErrInCallback, kprod.ErrIllegalState, kprod.ErrTimedOut, kprod.ErrQueueFull, kprod.ErrReportQueueFull,
+		kprod.ErrUnknownPartition,
+	} {
+		for _, ofC := range []string{"kprod_", "WRITABLE", "twin", "where the call gives one"} {
+			if strings.Contains(code.Error(), ofC) {
+				t.Errorf("%v speaks of C", code)
+			}
+		}
+	}
+	_, err = batch.Send(background(t), "t", 0) // it was refused, and stayed as it was
+	must(t, err)
+}
+
 func TestNilIsRefused(t *testing.T) {
 	producer := newProducer(t, newCluster(t, "t", 1), nil)
 	batch := newBatch(t, producer, 1)

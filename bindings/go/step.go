@@ -48,6 +48,7 @@ type steps struct {
 	mutex   sync.Mutex
 	open    *Transaction
 	pending *step
+	eras    eras
 }
 
 func (s *steps) isOver(t *Transaction) bool {
@@ -110,9 +111,6 @@ func (p *Producer) step(ctx context.Context, wanted *step) (*Transaction, error)
 			}
 			continue
 		}
-		if taken.endsTransaction() {
-			p.transactionEnds.ring() // for those who came to wait since it began
-		}
 		timedOut, err := p.steps.leaveStep(taken, err)
 		if again = timedOut && resumed && time.Now().Before(until); again {
 			continue // the library's time began before this call's
@@ -165,6 +163,9 @@ func (p *Producer) takeStep(ctx context.Context, wanted *step) (*step, <-chan st
 			}
 		}
 	}
+	if wanted.name == stepBegin && s.open != nil { // the library would refuse it, but it would be in the way until then
+		return nil, nil, &Error{Code: ErrIllegalState, Message: "Begin: a transaction is open: commit or abort it first"}
+	}
 	if taken.ended == nil {
 		if err := goesOn(ctx, wanted.name+" was not begun, or not resumed"); err != nil {
 			return nil, nil, err
@@ -178,19 +179,21 @@ func (p *Producer) takeStep(ctx context.Context, wanted *step) (*step, <-chan st
 }
 
 func (p *Producer) beginStep(s *step) error {
-	ended := make(chan struct{})
+	answered := make(chan struct{})
 	place := p.table.take(waiting{left: 1, done: func(_ Report, err error) {
 		s.err = err
-		close(ended)
+		close(answered)
 	}})
-	if s.endsTransaction() {
-		p.transactionEnds.ring()
-	}
+	// Before the library can end the transaction, so that nothing of it is accepted in the next.
+	ended := s.endsTransaction() && p.steps.eras.end()
 	if code := s.begin(tagOf(place, 0)); code != 0 {
+		if ended {
+			p.steps.eras.begin()
+		}
 		p.table.give(place, 1)
-		return refused(code)
+		return s.notBegun(code)
 	}
-	s.ended = ended
+	s.ended = answered
 	return nil
 }
 
@@ -210,15 +213,29 @@ func (s *steps) leaveStep(left *step, err error) (timedOut bool, failure error) 
 	if s.pending == left {
 		s.pending = nil
 	}
-	if left.err == nil {
-		switch left.name {
-		case stepBegin:
-			s.open = left.of
-		case stepCommit, stepAbort:
-			s.open, left.of.ended = nil, true
-		}
+	switch {
+	case left.endsTransaction() && left.err == nil:
+		s.open, left.of.ended = nil, true
+	case left.endsTransaction(): // the library tells why the transaction takes no more
+		s.eras.begin()
+	case left.name == stepBegin && left.err == nil:
+		s.open = left.of
+		s.eras.begin()
 	}
 	return false, left.err
+}
+
+// notBegun is the error of a step that the library refused.
+func (s *step) notBegun(code C.int32_t) *Error {
+	e := refused(code)
+	switch e.Code {
+	case ErrIllegalState:
+		e.Message = s.name + ": the producer has no transactional.id, without which there are no transactions"
+	case ErrInvalidArg:
+		e.Message = s.name + ": the Group needs an ID and a Generation that is not below -1; every Offset needs a Partition " +
+			"and an Offset from 0, and a LeaderEpoch from -1; and texts have to be UTF-8 of up to 32767 bytes"
+	}
+	return e
 }
 
 func (s *step) refuse(other *step, why string) error {

@@ -15,6 +15,9 @@ import (
 // Transaction is what a producer sends between Begin and Commit. The producer needs a transactional.id, and has one
 // transaction at a time: whatever is sent through it meanwhile belongs to the transaction.
 //
+// A send belongs to the transaction in which its call began, and to no other: one that still waits, for metadata or for
+// room, when Commit or Abort is called is refused with [ErrIllegalState], as is one that is called while none is open.
+//
 // A step whose context ended, or that took longer than max.block.ms, is unfinished ([ErrTimedOut]): nothing but the same
 // step with the same arguments is allowed then, which waits for its end and gives its outcome. Only Abort need not wait
 // for the outcome of SendOffsets to be asked for.
@@ -25,7 +28,8 @@ type Transaction struct {
 }
 
 // Begin begins a transaction. The first one also waits until the transactional.id is this producer's alone. After one
-// whose context ended, the next takes over what that began.
+// whose context ended, the next takes over what that began. While a transaction is open, or another caller waits for its
+// Begin, it is refused with [ErrIllegalState] and changes nothing.
 func (p *Producer) Begin(ctx context.Context) (*Transaction, error) {
 	if err := p.endWhatWasLeft(ctx); err != nil {
 		return nil, err
@@ -36,7 +40,8 @@ func (p *Producer) Begin(ctx context.Context) (*Transaction, error) {
 }
 
 // Commit waits for the outcomes of all that was sent in the transaction, and commits it. When one of them failed,
-// Commit does, with an error that is Abortable.
+// Commit does, with an error that is Abortable. From its call on the transaction takes no more, not even from the
+// functions that are called with those outcomes.
 func (t *Transaction) Commit(ctx context.Context) error {
 	p := t.producer
 	_, err := p.step(ctx, &step{name: stepCommit, of: t, begin: func(tag C.uint64_t) C.int32_t {
@@ -61,9 +66,9 @@ func (t *Transaction) Abort(ctx context.Context) error {
 
 // Transact runs work in a transaction, and commits it if work returns nil. If it returns an error or panics, or if ctx
 // has ended, the transaction is aborted, and so it is when the commit fails. Where work has committed or aborted it itself,
-// there is nothing left to do. Once begun, commit and abort do not heed
-// ctx, but take max.block.ms each at most; before the abort, a SendOffsets under way may take as long. What has not
-// ended by then ([ErrTimedOut]) goes on, and the next Begin waits for it.
+// there is nothing left to do. Once begun, commit and abort do not heed ctx, but take max.block.ms each at most; before
+// the abort, a SendOffsets under way may take as long. What has not ended by then ([ErrTimedOut]) goes on, and the next
+// Begin waits for it. Where Begin is refused, work is not called: one Transact does not wait for another.
 func (p *Producer) Transact(ctx context.Context, work func(*Transaction) error) (err error) {
 	t, err := p.Begin(ctx)
 	if err != nil {
