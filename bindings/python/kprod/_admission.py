@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import functools
 from typing import Callable, Optional
 
 from ._driver import Driver
+from ._failures import exception
+from ._library import CLOSED
 from ._outgoing import Outgoing
 from .errors import IllegalOperation, IllegalStateError
 
@@ -19,6 +22,10 @@ def _not_started() -> Exception:
     return IllegalStateError("the producer is not started: await start() first")
 
 
+def _is_closed() -> Exception:
+    return exception(CLOSED, "the producer is stopped")
+
+
 class Admission:
     def __init__(self, driver: Driver, outgoing: Outgoing) -> None:
         self.open: dict[str, int] = {}
@@ -26,6 +33,8 @@ class Admission:
         object."""
         self._known: dict[str, Topic] = {}
         self._reason: Optional[Reason] = _not_started
+        # Whether the reason stays for good.
+        self._is_final = False
         # Counts the times in which sending was allowed: with transactions, those.
         self._era = 0
         self._driver = driver
@@ -33,12 +42,29 @@ class Admission:
         self._lookups: dict[str, asyncio.Future[int]] = {}
 
     def allow(self) -> None:
+        if self._is_final or self._reason is None:
+            return
         self._reason = None
         self._era += 1
         self.open.update({name: handle for name, (handle, _) in self._known.items()})
 
     def refuse(self, reason: Reason) -> None:
         """From now on nothing is sent, for this reason."""
+        if not self._is_final:
+            self._set(reason)
+
+    def fail(self, error: Exception) -> None:
+        """Nothing will be sent any more: the producer has failed for good."""
+        if not self._is_final:
+            self._is_final = True
+            self._set(lambda: copy.copy(error))
+
+    def close(self) -> None:
+        """Nothing will be sent any more: the producer is being stopped, which is the last that can be said of it."""
+        self._is_final = True
+        self._set(_is_closed)
+
+    def _set(self, reason: Reason) -> None:
         self._reason = reason
         self.open.clear()
         self._outgoing.dismiss(reason())

@@ -12,7 +12,7 @@ from . import _library
 from ._failures import exception, from_failure
 from ._library import KIND_BATCH, KIND_OPERATION, KIND_RECORD, KIND_WRITABLE
 from ._reports import CAPACITY, Entry, Reports, metadata
-from .errors import Cancelled, ProducerClosed
+from .errors import Cancelled, KafkaError
 
 
 class Driver:
@@ -29,8 +29,9 @@ class Driver:
         except _library.Failure as failure:
             raise _refused(failure) from None
         self.max_block = max_block_ms / 1000
-        # What each tag's entry resolves. Records, batches and operations share the tags.
+        # What each tag's entry resolves: those of records and batches, and of operations. They share the tags.
         self.futures: dict[int, asyncio.Future[Any]] = {}
+        self._operations: dict[int, asyncio.Future[int]] = {}
         self.next_tag = 1
         self.topics: dict[int, str] = {}
         self.on_writable: Callable[[], None] = _nothing
@@ -63,15 +64,17 @@ class Driver:
             self._wake = None
         self.library.kprod_destroy(self.handle)
         self.handle = c_void_p()
-        self.fail_all(ProducerClosed("the producer was ended before there was an outcome"))
+        self.fail_all(exception(_library.CLOSED, "the producer was ended before there was an outcome"))
 
     def fail_all(self, error: Exception) -> None:
+        """Fails what the library owes. It may have written any record by now."""
         if self.loop.is_closed():
             return
-        futures = list(self.futures.values())
-        self.futures.clear()
-        for future in futures:
-            fail(future, error)
+        for owed, persisted in ((self.futures, "possibly"), (self._operations, None)):
+            futures = list(owed.values())
+            owed.clear()
+            for future in futures:
+                fail(future, error, persisted)
 
     def topic(self, name: str) -> int:
         """The topic's handle."""
@@ -94,20 +97,20 @@ class Driver:
         """Makes an _async call, to which the handle and these arguments and a tag are given. The future gets the
         entry's count."""
         self.check_alive()
-        tag, future = self.expect()
-        code = call(self.handle, *arguments, tag)
+        code = call(self.handle, *arguments, self.next_tag)
         if code != _library.OK:
-            del self.futures[tag]
             raise exception(code)
-        return future
+        return self._expect(self._operations)
 
-    def expect(self) -> tuple[int, asyncio.Future[Any]]:
-        """A new tag, and the future that its entry resolves."""
-        tag = self.next_tag
-        self.next_tag = tag + 1
+    def accepted(self) -> asyncio.Future[Any]:
+        """The future of a batch that the library has accepted with the next tag."""
+        return self._expect(self.futures)
+
+    def _expect(self, owed: dict[int, asyncio.Future[Any]]) -> asyncio.Future[Any]:
         future: asyncio.Future[Any] = self.loop.create_future()
-        self.futures[tag] = future
-        return tag, future
+        owed[self.next_tag] = future
+        self.next_tag += 1
+        return future
 
     def refusal(self, code: int) -> Exception:
         """Why a call was refused with this code. What ended the library's producer for good says more than the code."""
@@ -119,7 +122,7 @@ class Driver:
 
     def check_alive(self) -> None:
         if not self.handle:
-            raise ProducerClosed("the producer is stopped")
+            raise exception(_library.CLOSED, "the producer is stopped")
 
     def check(self, code: int) -> None:
         if code != _library.OK:
@@ -158,7 +161,7 @@ class Driver:
             self.on_writable()
         if kind not in (KIND_RECORD, KIND_BATCH, KIND_OPERATION):
             return
-        future = self.futures.pop(tag)
+        future = (self._operations if kind == KIND_OPERATION else self.futures).pop(tag)
         if code != _library.OK:
             error = exception(code, self._message(detail), flags, record=kind != KIND_OPERATION)
             if flags & (_library.FLAG_ABORTABLE | _library.FLAG_FATAL):
@@ -181,10 +184,14 @@ class Driver:
         return self._detail[1]
 
 
-def fail(future: asyncio.Future[Any], error: Exception) -> None:
-    """With an exception of its own, since each is raised, and gets its traceback, elsewhere."""
+def fail(future: asyncio.Future[Any], error: Exception, persisted: Optional[str] = None) -> None:
+    """With an exception of its own, since each is raised, and gets its traceback, elsewhere; and with what holds of
+    this record alone."""
     if not future.done():
-        future.set_exception(copy.copy(error))
+        own = copy.copy(error)
+        if isinstance(own, KafkaError) and persisted is not None:
+            own.persisted = persisted
+        future.set_exception(own)
         if isinstance(error, Cancelled):
             # Who aborts the transaction need not look at each record for asyncio to be content.
             future.exception()

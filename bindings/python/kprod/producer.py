@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import copy
 import sys
 import traceback
 import warnings
@@ -15,11 +14,11 @@ from . import _config
 from ._admission import Admission, Topic
 from ._driver import Driver
 from ._failures import exception
-from ._library import FLAG_FATAL, RECORD_TOO_LARGE
+from ._library import CLOSED, FLAG_FATAL, RECORD_TOO_LARGE
 from ._outgoing import SMALL, Outgoing
 from ._packed import NOW, UNASSIGNED, Extra, as_bytes, as_header, as_int, as_timestamp, pack_headers
 from .batch import BatchBuilder
-from .errors import IllegalOperation, KafkaConnectionError, KafkaError, ProducerClosed
+from .errors import IllegalOperation, KafkaConnectionError, KafkaError
 from .structs import RecordMetadata
 from .transaction import Offsets, TransactionContext, Transactions
 
@@ -134,8 +133,7 @@ class KprodProducer:
             KafkaConnectionError: no broker could be reached, or none would have us; its cause says more
         """
         assert self._loop is _running_loop(), "Please create objects with the same loop as running with"
-        if self._closed:
-            raise ProducerClosed("the producer is stopped")
+        self._check_open()
         if not self._attached:
             self._driver.attach()
             self._attached = True
@@ -143,11 +141,12 @@ class KprodProducer:
             await self._driver.operation(self._driver.library.kprod_start_async)
         except KafkaError as error:
             code = error.code or 0
-            if code > 0 and code != _AUTHENTICATION_FAILED:
+            if self._closed or (code > 0 and code != _AUTHENTICATION_FAILED):
                 raise
             failure = KafkaConnectionError(f"Unable to bootstrap: {error}")
             failure.code = error.code
             raise failure from error
+        self._check_open()
         if self._transactional_id is None:
             self._admission.allow()
         else:
@@ -161,7 +160,7 @@ class KprodProducer:
         self._closed = True
         if self._driver.is_inherited():
             return
-        self._admission.refuse(_is_closed)
+        self._admission.close()
         try:
             if self._attached:
                 await self._finish()
@@ -169,7 +168,7 @@ class KprodProducer:
             self._end()
 
     def _end(self) -> None:
-        self._outgoing.fail(ProducerClosed("the producer was ended before the record was sent"))
+        self._outgoing.end(exception(CLOSED, "the producer was ended before the record was sent"))
         self._driver.destroy()
 
     async def _finish(self) -> None:
@@ -183,8 +182,7 @@ class KprodProducer:
 
     async def flush(self) -> None:
         """Waits until all records sent before have an outcome. Those that fail tell so by their futures."""
-        if self._closed:
-            raise ProducerClosed("the producer is stopped")
+        self._check_open()
         self._admission.check_started()
         await self._flush()
 
@@ -283,7 +281,11 @@ class KprodProducer:
                 len(described),
             )
         slots = self._slots or self._outgoing.more_slots()
-        slot = slots.pop() if slots else await self._outgoing.turn()
+        if slots:
+            slot = slots.pop()
+        else:
+            slot = await self._outgoing.turn()
+            self._admission.check(era)
         self._outgoing.add(slot, known[0], value_bytes, extra, now=bool(size > self._small or described))
         if slot.done():
             # Nobody else knows the slot yet: the record was refused, so it was not taken.
@@ -359,6 +361,11 @@ class KprodProducer:
     def _check_transactional(self) -> None:
         if self._transactional_id is None:
             raise IllegalOperation("You need to configure transaction_id to use transactions")
+        self._check_open()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise exception(CLOSED, "the producer is stopped")
 
     async def _partition(self, topic: str, known: Topic, partition: Optional[int], key: Optional[bytes]) -> int:
         """The caller's choice, checked, or that of its partitioner."""
@@ -392,8 +399,8 @@ def _watch(driver: Driver, outgoing: Outgoing, admission: Admission, transaction
 
     def trouble(error: Exception, flags: int) -> None:
         if flags & FLAG_FATAL:
-            admission.refuse(lambda: copy.copy(error))
-            outgoing.fail(error)
+            admission.fail(error)
+            outgoing.end(error)
         transactions.trouble(error, flags)
 
     driver.on_trouble = trouble
@@ -408,10 +415,6 @@ def _running_loop() -> asyncio.AbstractEventLoop:
 
 def _deprecated(message: str) -> None:
     warnings.warn(message, DeprecationWarning, stacklevel=3)
-
-
-def _is_closed() -> Exception:
-    return ProducerClosed("the producer is stopped")
 
 
 def _size(part: Optional[bytes]) -> int:
