@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import os
+import threading
 from ctypes import byref, c_int32, c_uint32, c_void_p
 from typing import Any, Callable, Optional
 
@@ -16,12 +17,17 @@ from .errors import Cancelled, KafkaError
 
 
 class Driver:
-    """Belongs to one thread, the loop's."""
+    """Belongs to one thread, the loop's: a call of the library lets other threads run, and in one of them the garbage
+    collector may find whoever made this. So it is ended between two calls, in the loop's thread, or when nobody can make
+    one any more, since the loop is closed or this object is forgotten itself."""
 
     def __init__(self, properties: list[tuple[str, str]], loop: asyncio.AbstractEventLoop) -> None:
         self.library = _library.load()
         self.loop = loop
         self._process = os.getpid()
+        # Taken by who ends it.
+        self._ended = threading.Lock()
+        self._wake: Optional[int] = None
         try:
             self.handle, (max_block_ms, self.max_request_size) = _library.create(
                 properties, ("max.block.ms", "max.request.size")
@@ -37,7 +43,6 @@ class Driver:
         self.on_writable: Callable[[], None] = _nothing
         self.on_polled: Callable[[], None] = _nothing
         self.on_trouble: Callable[[Exception, int], None] = _no_trouble
-        self._wake: Optional[int] = None
         self._reports = Reports()
         self._detail: tuple[int, str] = (0, "")
 
@@ -54,17 +59,29 @@ class Driver:
         return os.getpid() != self._process
 
     def destroy(self) -> None:
-        """Ends it at once; what is still owed fails. Again is nothing."""
+        """Ends it at once; what is still owed fails. Again is nothing. In the loop's thread, unless the loop is
+        closed."""
         if not self.handle:
             return
+        if self._wake is not None and not self.loop.is_closed():
+            self.loop.remove_reader(self._wake)
+        self._release()
+        self.fail_all(exception(_library.CLOSED, "the producer was ended before there was an outcome"))
+
+    def _release(self) -> None:
+        """Once: the garbage collector may come by while the loop does it."""
+        if not self._ended.acquire(blocking=False):
+            return
+        handle, self.handle = self.handle, c_void_p()
         if self._wake is not None:
-            if not self.loop.is_closed():
-                self.loop.remove_reader(self._wake)
             os.close(self._wake)
             self._wake = None
-        self.library.kprod_destroy(self.handle)
-        self.handle = c_void_p()
-        self.fail_all(exception(_library.CLOSED, "the producer was ended before there was an outcome"))
+        self.library.kprod_destroy(handle)
+
+    def __del__(self) -> None:
+        # A loop that may call it knows it. So its loop was closed, or is forgotten too, or has never known it.
+        if getattr(self, "handle", None) and not self.is_inherited():
+            self._release()
 
     def fail_all(self, error: Exception) -> None:
         """Fails what the library owes. It may have written any record by now."""

@@ -119,12 +119,13 @@ class KprodProducer:
     def __del__(self, _warnings: Any = warnings) -> None:
         if self._closed is not False or self._driver.is_inherited():
             return
-        _warnings.warn(f"Unclosed KprodProducer {self!r}", ResourceWarning, source=self)
+        self._closed = True
         context: dict[str, Any] = {"producer": self, "message": "Unclosed KprodProducer"}
         if self._source_traceback is not None:
             context["source_traceback"] = self._source_traceback
-        self._end()
-        self._loop.call_exception_handler(context)
+        self._leave(context)
+        # The last, for it may be made an exception.
+        _warnings.warn(f"Unclosed KprodProducer {self!r}", ResourceWarning, source=self)
 
     async def start(self) -> None:
         """Connects to the cluster. After a failure it may be called again.
@@ -161,11 +162,29 @@ class KprodProducer:
         if self._driver.is_inherited():
             return
         self._admission.close()
+        end = self._end
         try:
             if self._attached:
                 await self._finish()
+        except GeneratorExit:
+            # Nobody runs this any more.
+            end = self._leave
+            raise
         finally:
-            self._end()
+            end()
+
+    def _leave(self, context: Optional[dict[str, Any]] = None) -> None:
+        """Ends it for the garbage collector, which comes in any thread and may come while the loop's is in a call: the
+        loop does it, if it is not closed."""
+        try:
+            self._loop.call_soon_threadsafe(self._end_forgotten, context)
+        except RuntimeError:
+            self._end_forgotten(context)
+
+    def _end_forgotten(self, context: Optional[dict[str, Any]]) -> None:
+        self._end()
+        if context is not None:
+            self._loop.call_exception_handler(context)
 
     def _end(self) -> None:
         self._outgoing.end(exception(CLOSED, "the producer was ended before the record was sent"))

@@ -92,23 +92,6 @@ class Lifecycle(ClusterTestCase):
         gc.collect()
         self.assertEqual(told, [])
 
-    async def test_a_producer_that_was_forgotten_is_told_of(self) -> None:
-        told: list[dict[str, Any]] = []
-        asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
-        producer = await self.producer()
-        forgotten = KprodProducer(bootstrap_servers=self.cluster.bootstrap)
-        await soon(forgotten.start())
-        future = await forgotten.send("topic", b"x", partition=0)
-        with warnings.catch_warnings(record=True) as warned:
-            warnings.simplefilter("always")
-            del forgotten
-            gc.collect()
-        self.assertEqual([warning.category for warning in warned], [ResourceWarning])
-        self.assertEqual([context["message"] for context in told], ["Unclosed KprodProducer"])
-        with self.assertRaises(ProducerClosed):
-            await soon(future)
-        self.assertEqual((await soon(producer.send_and_wait("topic", b"x", partition=1))).offset, 0)
-
     async def test_stop_leaves_nothing_behind(self) -> None:
         async def once() -> tuple[int, int]:
             async with KprodProducer(bootstrap_servers=self.cluster.bootstrap) as producer:
