@@ -23,6 +23,7 @@ class Driver:
 
     def __init__(self, properties: list[tuple[str, str]], loop: asyncio.AbstractEventLoop) -> None:
         self.library = _library.load()
+        self._unreleased = _library.load_unreleased()
         self.loop = loop
         self._process = os.getpid()
         # Taken by who ends it.
@@ -43,6 +44,8 @@ class Driver:
         self.on_writable: Callable[[], None] = _nothing
         self.on_polled: Callable[[], None] = _nothing
         self.on_trouble: Callable[[Exception, int], None] = _no_trouble
+        self._count = c_int32()
+        self._to_count = byref(self._count)
         self._reports = Reports()
         self._detail: tuple[int, str] = (0, "")
 
@@ -101,6 +104,17 @@ class Driver:
         self.check(self.library.kprod_topic(self.handle, encoded, len(encoded), byref(handle)))
         self.topics[handle.value] = name
         return handle.value
+
+    def partition_count(self, topic: int) -> int:
+        """What the library knows of it now. Raises what is in the way if that is nothing yet."""
+        code = self._unreleased.kprod_partitions_for(self.handle, topic, 0, self._to_count, None)
+        if code == _library.OK:
+            return self._count.value
+        error = c_void_p()
+        code = self._unreleased.kprod_partitions_for(self.handle, topic, 0, self._to_count, byref(error))
+        if code == _library.OK:
+            return self._count.value
+        raise from_failure(_library.take_error(error, code))
 
     def create_batch(self) -> c_void_p:
         self.check_alive()

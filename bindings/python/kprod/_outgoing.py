@@ -87,17 +87,24 @@ class Outgoing:
             self._make_slots()
         return self.slots
 
-    async def turn(self) -> Slot:
-        """Waits until it is a sender's turn. When it raises, also for being cancelled, it has changed nothing."""
+    async def turn(self, deadline: float) -> Slot:
+        """Waits until it is a sender's turn, for room until the deadline. When it raises, also for being cancelled, it has changed nothing."""
         self._check()
         loop = self._driver.loop
         future: asyncio.Future[Slot] = loop.create_future()
-        self._waiting.append((loop.time() + self._driver.max_block, future))
+        # The times stay in order, for one alarm; who has waited for something else before needs one of its own.
+        last = self._waiting[-1][0] if self._waiting else deadline
+        alarm = loop.call_at(deadline, fail, future, _no_room()) if deadline < last else None
+        self._waiting.append((max(deadline, last), future))
         if self._full:
             self._set_alarm()
         elif not self.scheduled:
             self.schedule()
-        return await future
+        try:
+            return await future
+        finally:
+            if alarm is not None:
+                alarm.cancel()
 
     async def empty(self, deadline: Optional[float] = None) -> None:
         """Waits until the library has all that was accepted, for the sake of a batch until the deadline."""
@@ -179,8 +186,7 @@ class Outgoing:
         self._alarm = None
         now = self._driver.loop.time()
         while self._waiting and self._waiting[0][0] <= now:
-            error = KafkaTimeoutError("there was no room in buffer.memory in time, so the record will not be sent")
-            fail(self._waiting.popleft()[1], error)
+            fail(self._waiting.popleft()[1], _no_room())
         if self._waiting:
             self._set_alarm()
 
@@ -264,3 +270,7 @@ class Outgoing:
             left = {place - count: extra for place, extra in self.extras.items() if place >= count}
             self.extras.clear()
             self.extras.update(left)
+
+
+def _no_room() -> KafkaTimeoutError:
+    return KafkaTimeoutError("there was no room in buffer.memory in time, so the record will not be sent")

@@ -14,7 +14,7 @@ from . import _config
 from ._admission import Admission, Topic
 from ._driver import Driver
 from ._failures import exception
-from ._library import CLOSED, FLAG_FATAL, RECORD_TOO_LARGE
+from ._library import AUTHENTICATION_FAILED, CLOSED, FLAG_FATAL, RECORD_TOO_LARGE
 from ._outgoing import SMALL, Outgoing
 from ._packed import NOW, UNASSIGNED, Extra, as_bytes, as_header, as_int, as_timestamp, pack_headers
 from .batch import BatchBuilder
@@ -25,10 +25,6 @@ from .transaction import Offsets, TransactionContext, Transactions
 Serializer = Callable[[Any], Optional[bytes]]
 Partitioner = Callable[[Optional[bytes], list[int], list[int]], int]
 MessageHeaders = Iterable[tuple[str, Optional[bytes]]]
-
-# A broker's answers and refusals are told as they are; all else that keeps start() from a broker is a connection error.
-_FIRST_OWN_CODE = -100
-_AUTHENTICATION_FAILED = 58
 
 
 class DefaultPartitioner:
@@ -141,8 +137,9 @@ class KprodProducer:
         try:
             await self._driver.operation(self._driver.library.kprod_start_async)
         except KafkaError as error:
+            # A broker's answers and refusals are told as they are; all else that keeps from one is a connection error.
             code = error.code or 0
-            if self._closed or (code > 0 and code != _AUTHENTICATION_FAILED):
+            if self._closed or (code > 0 and code != AUTHENTICATION_FAILED):
                 raise
             failure = KafkaConnectionError(f"Unable to bootstrap: {error}")
             failure.code = error.code
@@ -212,7 +209,7 @@ class KprodProducer:
     async def partitions_for(self, topic: str) -> set[int]:
         """The numbers of the topic's partitions."""
         self._admission.check_started()
-        _, count = await self._admission.look_up(topic)
+        _, count = await self._admission.look_up(topic, self._loop.time() + self._driver.max_block)
         return set(range(count))
 
     async def send(
@@ -273,7 +270,8 @@ class KprodProducer:
     ) -> asyncio.Future[RecordMetadata]:
         assert not (value is None and key is None), "Need at least one: key or value"
         era = self._admission.enter()
-        known = await self._admission.find(topic)
+        deadline = self._loop.time() + self._driver.max_block
+        known = await self._admission.find(topic, deadline)
         if self._key_serializer is not None:
             key = self._key_serializer(key)
         if self._value_serializer is not None:
@@ -281,7 +279,7 @@ class KprodProducer:
         key_bytes = key if key is None or type(key) is bytes else as_bytes(key, "key")
         value_bytes = value if type(value) is bytes else as_bytes(value, "value")
         if partition is not None or self._partitioner is not None:
-            partition = await self._partition(topic, known, partition, key_bytes)
+            partition = self._partition(topic, known, partition, key_bytes)
         self._admission.check(era)
         if timestamp_ms is not None:
             timestamp_ms = as_timestamp(timestamp_ms, "timestamp_ms")
@@ -303,7 +301,7 @@ class KprodProducer:
         if slots:
             slot = slots.pop()
         else:
-            slot = await self._outgoing.turn()
+            slot = await self._outgoing.turn(deadline)
             self._admission.check(era)
         self._outgoing.add(slot, known[0], value_bytes, extra, now=bool(size > self._small or described))
         if slot.done():
@@ -338,8 +336,8 @@ class KprodProducer:
             raise TypeError(f"batch has to be one of create_batch(), not {batch!r}")
         deadline = self._loop.time() + self._driver.max_block
         era = self._admission.enter()
-        known = await self._admission.find(topic)
-        partition = await self._partition(topic, known, partition, None)
+        known = await self._admission.find(topic, deadline)
+        partition = self._partition(topic, known, partition, None)
         # Behind what the library has not got yet.
         await self._outgoing.empty(deadline)
         self._admission.check(era)
@@ -386,20 +384,18 @@ class KprodProducer:
         if self._closed:
             raise exception(CLOSED, "the producer is stopped")
 
-    async def _partition(self, topic: str, known: Topic, partition: Optional[int], key: Optional[bytes]) -> int:
+    def _partition(self, topic: str, known: Topic, partition: Optional[int], key: Optional[bytes]) -> int:
         """The caller's choice, checked, or that of its partitioner."""
         if partition is None:
             if self._partitioner is None:
                 raise TypeError("partition has to be an int: only send() has the library choose one")
-            partitions = list(range(known[1]))
+            count = self._admission.recount(topic)
+            partitions = list(range(count))
             partition = as_int(self._partitioner(key, partitions, partitions), "what the partitioner chooses")
         else:
-            partition = as_int(partition, "partition")
+            partition, count = as_int(partition, "partition"), known[1]
         assert partition >= 0, f"partition must not be below 0, but is {partition}"
-        if partition >= known[1]:
-            # The topic may have got more since.
-            known = await self._admission.look_up(topic)
-            assert partition < known[1], "Unrecognized partition"
+        assert partition < count or partition < self._admission.recount(topic), "Unrecognized partition"
         return partition
 
     async def __aenter__(self) -> KprodProducer:
