@@ -44,7 +44,8 @@ class Admission:
         self.open: dict[str, int] = {}
         """The handles of the topics to which records may be sent at once: of the known ones, or none. It stays the same
         object."""
-        self._known: dict[str, Topic] = {}
+        self.known: dict[str, Topic] = {}
+        """By their names. It stays the same object."""
         self._reason: Optional[Reason] = _not_started
         # Whether the reason stays for good.
         self._is_final = False
@@ -59,7 +60,7 @@ class Admission:
             return
         self._reason = None
         self._era += 1
-        self.open.update({name: handle for name, (handle, _) in self._known.items()})
+        self.open.update({name: handle for name, (handle, _) in self.known.items()})
 
     def refuse(self, reason: Reason) -> None:
         """From now on nothing is sent, for this reason."""
@@ -98,20 +99,15 @@ class Admission:
         if self._reason is _not_started:
             raise _not_started()
 
-    async def find(self, topic: str, deadline: float) -> Topic:
-        """Waits until the topic is known."""
-        known = self._known.get(topic)
-        return known if known is not None else await self.look_up(topic, deadline)
-
     def recount(self, topic: str) -> int:
         """The partitions of a known topic, which may have got more since."""
-        handle, count = self._known[topic]
+        handle, count = self.known[topic]
         try:
             now = self._driver.partition_count(handle)
         except KafkaError:
             return count
         if now != count:
-            self._known[topic] = (handle, now)
+            self.known[topic] = (handle, now)
         return now
 
     async def look_up(self, topic: str, deadline: float) -> Topic:
@@ -127,7 +123,7 @@ class Admission:
             late = KafkaTimeoutError(f"there is no metadata of topic {topic}: {error}")
             late.code, late.retriable = error.code, error.retriable
             raise late from error
-        self._known[topic] = known
+        self.known[topic] = known
         if self._reason is None:
             self.open[topic] = handle
         return known

@@ -87,7 +87,7 @@ _PROPERTIES: tuple[tuple[str, str, object], ...] = (
 
 
 _NONE_IS_ENDLESS = ("connections_max_idle_ms",)
-# At once, for which the library takes the shortest wait.
+# Not to wait is not among the library's values: the shortest wait is the nearest.
 _ZERO_IS_ONE = ("retry_backoff_ms",)
 
 

@@ -17,9 +17,9 @@ from .errors import Cancelled, KafkaError
 
 
 class Driver:
-    """Belongs to one thread, the loop's: a call of the library lets other threads run, and in one of them the garbage
-    collector may find whoever made this. So it is ended between two calls, in the loop's thread, or when nobody can make
-    one any more, since the loop is closed or this object is forgotten itself."""
+    """Belongs to one thread, the loop's. A call of the library lets other threads run, and in one of them the garbage
+    collector may find the producer that has this. So it is ended by the loop, between two calls, or when nobody can
+    make a call any more: the loop is closed, or this object is forgotten itself."""
 
     def __init__(self, properties: list[tuple[str, str]], loop: asyncio.AbstractEventLoop) -> None:
         self.library = _library.load()

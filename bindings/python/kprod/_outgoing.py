@@ -88,7 +88,8 @@ class Outgoing:
         return self.slots
 
     async def turn(self, deadline: float) -> Slot:
-        """Waits until it is a sender's turn, for room until the deadline. When it raises, also for being cancelled, it has changed nothing."""
+        """Waits until it is a sender's turn, for room until the deadline. When it raises, also for being cancelled, it
+        has changed nothing."""
         self._check()
         loop = self._driver.loop
         future: asyncio.Future[Slot] = loop.create_future()

@@ -99,6 +99,7 @@ class KprodProducer:
         self._small = min(SMALL, self._driver.max_request_size // 2)
         # For send(), which everything goes through.
         self._quick = self._admission.open if self._is_plain() else {}
+        self._known = self._admission.known
         self._slots = self._outgoing.slots
         self._futures = self._outgoing.futures
         self._topics = self._outgoing.topics
@@ -207,9 +208,9 @@ class KprodProducer:
         await self._driver.operation(self._driver.library.kprod_flush_async)
 
     async def partitions_for(self, topic: str) -> set[int]:
-        """The numbers of the topic's partitions."""
+        """The numbers of the topic's partitions. Waits for the topic's metadata as ``send()`` does."""
         self._admission.check_started()
-        _, count = await self._admission.look_up(topic, self._loop.time() + self._driver.max_block)
+        _, count = await self._admission.look_up(topic, self._deadline())
         return set(range(count))
 
     async def send(
@@ -235,7 +236,8 @@ class KprodProducer:
             headers: pairs of a name and bytes or None
 
         Raises:
-            KafkaTimeoutError: no metadata, or no room in ``buffer.memory``, in ``request_timeout_ms``
+            KafkaTimeoutError: no metadata, or no room in ``buffer.memory``, in ``request_timeout_ms`` for both; its
+                cause says why the cluster could not be reached, if that is it
         """
         # The quick way, for a value and nothing else.
         handle = self._quick.get(topic)
@@ -270,8 +272,12 @@ class KprodProducer:
     ) -> asyncio.Future[RecordMetadata]:
         assert not (value is None and key is None), "Need at least one: key or value"
         era = self._admission.enter()
-        deadline = self._loop.time() + self._driver.max_block
-        known = await self._admission.find(topic, deadline)
+        # One for the whole call, if it has to wait.
+        deadline: Optional[float] = None
+        known = self._known.get(topic)
+        if known is None:
+            deadline = self._deadline()
+            known = await self._admission.look_up(topic, deadline)
         if self._key_serializer is not None:
             key = self._key_serializer(key)
         if self._value_serializer is not None:
@@ -301,7 +307,7 @@ class KprodProducer:
         if slots:
             slot = slots.pop()
         else:
-            slot = await self._outgoing.turn(deadline)
+            slot = await self._outgoing.turn(deadline or self._deadline())
             self._admission.check(era)
         self._outgoing.add(slot, known[0], value_bytes, extra, now=bool(size > self._small or described))
         if slot.done():
@@ -330,13 +336,13 @@ class KprodProducer:
         is on its way. Its future has the offset of its first record.
 
         When it raises, also for being cancelled or timed out, the batch was not taken and will not be sent. It may be
-        sent again.
+        sent again. All the waiting has ``request_timeout_ms``.
         """
         if not isinstance(batch, BatchBuilder):
             raise TypeError(f"batch has to be one of create_batch(), not {batch!r}")
-        deadline = self._loop.time() + self._driver.max_block
+        deadline = self._deadline()
         era = self._admission.enter()
-        known = await self._admission.find(topic, deadline)
+        known = self._known.get(topic) or await self._admission.look_up(topic, deadline)
         partition = self._partition(topic, known, partition, None)
         # Behind what the library has not got yet.
         await self._outgoing.empty(deadline)
@@ -397,6 +403,9 @@ class KprodProducer:
         assert partition >= 0, f"partition must not be below 0, but is {partition}"
         assert partition < count or partition < self._admission.recount(topic), "Unrecognized partition"
         return partition
+
+    def _deadline(self) -> float:
+        return self._loop.time() + self._driver.max_block
 
     async def __aenter__(self) -> KprodProducer:
         await self.start()

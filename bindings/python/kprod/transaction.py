@@ -259,8 +259,8 @@ class TransactionContext:
             try:
                 await self._transactions.abort()
             except KafkaError as error:
-                # The abort may show that the producer is of no more use, or is being stopped, which aborts as well. Then
-                # what led here says more.
+                # The abort may show that the producer is of no more use, or is stopped, which aborts as well. Then what
+                # led here says more.
                 if not (self._transactions.has_failed() or isinstance(error, ProducerClosed)):
                     raise
         elif self._transactions.state is State.CHANGING:
