@@ -34,7 +34,7 @@ def _is_closed() -> Exception:
 
 
 class _Lookup(NamedTuple):
-    count: asyncio.Future[int]
+    answer: asyncio.Future[int]
     deadline: float
     """When the library gives up."""
 
@@ -132,13 +132,13 @@ class Admission:
         while True:
             lookup = self._lookups.get(topic) or self._begin_lookup(topic, handle)
             timeout = max(deadline - self._driver.loop.time(), 0)
-            done, _ = await asyncio.wait([lookup.count], timeout=timeout)
+            done, _ = await asyncio.wait([lookup.answer], timeout=timeout)
             if not done:
                 self._driver.check_alive()
                 return self._driver.partition_count(handle)
-            error = lookup.count.exception()
+            error = lookup.answer.exception()
             if error is None:
-                return lookup.count.result()
+                return lookup.answer.result()
             if lookup.deadline >= deadline:
                 raise copy.copy(error)
             # It was begun for a call before, whose time is up.

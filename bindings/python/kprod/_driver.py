@@ -192,7 +192,7 @@ class Driver:
             self.on_writable()
         if kind not in (KIND_RECORD, KIND_BATCH, KIND_OPERATION):
             return
-        future = (self._operations if kind == KIND_OPERATION else self.futures).pop(tag)
+        future: asyncio.Future[Any] = (self._operations if kind == KIND_OPERATION else self.futures).pop(tag)
         if code != _library.OK:
             error = exception(code, self._message(detail), flags, record=kind != KIND_OPERATION)
             if flags & (_library.FLAG_ABORTABLE | _library.FLAG_FATAL):

@@ -105,7 +105,7 @@ class WhatTheEndSays(ClusterTestCase):
                 await soon(ended)
             self.assertEqual((caught.exception.code, caught.exception.persisted), (CLOSED, persisted))
 
-    async def full(self, **arguments: Any) -> tuple[KprodProducer, list[asyncio.Future[Any]]]:
+    async def full(self, **arguments: Any) -> tuple[KprodProducer, list[asyncio.Task[Any]]]:
         """A producer without room, in a transaction if it has them, and the senders of its records."""
         producer = await self.producer(config={"buffer.memory": 40_000}, **arguments)
         await soon(producer.partitions_for("topic"))

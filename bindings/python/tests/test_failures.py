@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import unittest
-from collections.abc import Awaitable
+from collections.abc import Coroutine
 from contextlib import suppress
-from typing import Callable
+from typing import Any, Callable
 from unittest import mock
 
 from cluster import CRASHED, ERROR, SWALLOW, UP
@@ -175,7 +175,6 @@ class Room(ClusterTestCase):
         done = await soon(asyncio.gather(*futures))
         self.assertEqual([metadata.offset for metadata in done], list(range(3000)))
 
-
     async def test_each_waits_for_room_until_its_own_deadline(self) -> None:
         producer, _ = await self.full(60000)
         now = asyncio.get_running_loop().time()
@@ -202,7 +201,7 @@ class Room(ClusterTestCase):
 
 
 class WithoutMetadata(ClusterTestCase):
-    def calls(self, producer: KprodProducer, topic: str) -> list[Callable[[], Awaitable[object]]]:
+    def calls(self, producer: KprodProducer, topic: str) -> list[Callable[[], Coroutine[Any, Any, object]]]:
         batch = producer.create_batch()
         batch.append(timestamp=None, key=None, value=b"x")
         return [

@@ -7,7 +7,6 @@ import gc
 import os
 import socket
 import unittest
-import warnings
 from typing import Any
 
 from cluster import DISCONNECT, METADATA, SWALLOW
