@@ -87,6 +87,8 @@ _PROPERTIES: tuple[tuple[str, str, object], ...] = (
 
 
 _NONE_IS_ENDLESS = ("connections_max_idle_ms",)
+# Not to wait is not among the library's values: the shortest wait is the nearest.
+_ZERO_IS_ONE = ("retry_backoff_ms",)
 
 
 def properties(arguments: Mapping[str, Any], config: Optional[Mapping[str, object]]) -> list[tuple[str, str]]:
@@ -104,6 +106,8 @@ def properties(arguments: Mapping[str, Any], config: Optional[Mapping[str, objec
         if value is not default and value != default:
             if value is None and argument not in _NONE_IS_ENDLESS:
                 raise TypeError(f"{argument} must not be None")
+            if value == 0 and argument in _ZERO_IS_ONE:
+                value = 1
             chosen[key] = _text(-1 if value is None else value)
     # As in aiokafka, one limit for both: how long a send waits for metadata and room, and a request for its answer.
     if "request.timeout.ms" in chosen:

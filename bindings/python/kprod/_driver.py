@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import os
+import threading
 from ctypes import byref, c_int32, c_uint32, c_void_p
 from typing import Any, Callable, Optional
 
@@ -12,16 +13,22 @@ from . import _library
 from ._failures import exception, from_failure
 from ._library import KIND_BATCH, KIND_OPERATION, KIND_RECORD, KIND_WRITABLE
 from ._reports import CAPACITY, Entry, Reports, metadata
-from .errors import Cancelled, ProducerClosed
+from .errors import Cancelled, KafkaError
 
 
 class Driver:
-    """Belongs to one thread, the loop's."""
+    """Belongs to one thread, the loop's. A call of the library lets other threads run, and in one of them the garbage
+    collector may find the producer that has this. So it is ended by the loop, between two calls, or when nobody can
+    make a call any more: the loop is closed, or this object is forgotten itself."""
 
     def __init__(self, properties: list[tuple[str, str]], loop: asyncio.AbstractEventLoop) -> None:
         self.library = _library.load()
+        self._unreleased = _library.load_unreleased()
         self.loop = loop
         self._process = os.getpid()
+        # Taken by who ends it.
+        self._ended = threading.Lock()
+        self._wake: Optional[int] = None
         try:
             self.handle, (max_block_ms, self.max_request_size) = _library.create(
                 properties, ("max.block.ms", "max.request.size")
@@ -29,14 +36,16 @@ class Driver:
         except _library.Failure as failure:
             raise _refused(failure) from None
         self.max_block = max_block_ms / 1000
-        # What each tag's entry resolves. Records, batches and operations share the tags.
+        # What each tag's entry resolves: those of records and batches, and of operations. They share the tags.
         self.futures: dict[int, asyncio.Future[Any]] = {}
+        self._operations: dict[int, asyncio.Future[int]] = {}
         self.next_tag = 1
         self.topics: dict[int, str] = {}
         self.on_writable: Callable[[], None] = _nothing
         self.on_polled: Callable[[], None] = _nothing
         self.on_trouble: Callable[[Exception, int], None] = _no_trouble
-        self._wake: Optional[int] = None
+        self._count = c_int32()
+        self._to_count = byref(self._count)
         self._reports = Reports()
         self._detail: tuple[int, str] = (0, "")
 
@@ -53,25 +62,39 @@ class Driver:
         return os.getpid() != self._process
 
     def destroy(self) -> None:
-        """Ends it at once; what is still owed fails. Again is nothing."""
+        """Ends it at once; what is still owed fails. Again is nothing. In the loop's thread, unless the loop is
+        closed."""
         if not self.handle:
             return
+        if self._wake is not None and not self.loop.is_closed():
+            self.loop.remove_reader(self._wake)
+        self._release()
+        self.fail_all(exception(_library.CLOSED, "the producer was ended before there was an outcome"))
+
+    def _release(self) -> None:
+        """Once: the garbage collector may come by while the loop does it."""
+        if not self._ended.acquire(blocking=False):
+            return
+        handle, self.handle = self.handle, c_void_p()
         if self._wake is not None:
-            if not self.loop.is_closed():
-                self.loop.remove_reader(self._wake)
             os.close(self._wake)
             self._wake = None
-        self.library.kprod_destroy(self.handle)
-        self.handle = c_void_p()
-        self.fail_all(ProducerClosed("the producer was ended before there was an outcome"))
+        self.library.kprod_destroy(handle)
+
+    def __del__(self) -> None:
+        # A loop that may call it knows it. So its loop was closed, or is forgotten too, or has never known it.
+        if getattr(self, "handle", None) and not self.is_inherited():
+            self._release()
 
     def fail_all(self, error: Exception) -> None:
+        """Fails what the library owes. It may have written any record by now."""
         if self.loop.is_closed():
             return
-        futures = list(self.futures.values())
-        self.futures.clear()
-        for future in futures:
-            fail(future, error)
+        for owed, persisted in ((self.futures, "possibly"), (self._operations, None)):
+            futures = list(owed.values())
+            owed.clear()
+            for future in futures:
+                fail(future, error, persisted)
 
     def topic(self, name: str) -> int:
         """The topic's handle."""
@@ -81,6 +104,17 @@ class Driver:
         self.check(self.library.kprod_topic(self.handle, encoded, len(encoded), byref(handle)))
         self.topics[handle.value] = name
         return handle.value
+
+    def partition_count(self, topic: int) -> int:
+        """What the library knows of it now. Raises what is in the way if that is nothing yet."""
+        code = self._unreleased.kprod_partitions_for(self.handle, topic, 0, self._to_count, None)
+        if code == _library.OK:
+            return self._count.value
+        error = c_void_p()
+        code = self._unreleased.kprod_partitions_for(self.handle, topic, 0, self._to_count, byref(error))
+        if code == _library.OK:
+            return self._count.value
+        raise from_failure(_library.take_error(error, code))
 
     def create_batch(self) -> c_void_p:
         self.check_alive()
@@ -94,20 +128,20 @@ class Driver:
         """Makes an _async call, to which the handle and these arguments and a tag are given. The future gets the
         entry's count."""
         self.check_alive()
-        tag, future = self.expect()
-        code = call(self.handle, *arguments, tag)
+        code = call(self.handle, *arguments, self.next_tag)
         if code != _library.OK:
-            del self.futures[tag]
             raise exception(code)
-        return future
+        return self._expect(self._operations)
 
-    def expect(self) -> tuple[int, asyncio.Future[Any]]:
-        """A new tag, and the future that its entry resolves."""
-        tag = self.next_tag
-        self.next_tag = tag + 1
+    def accepted(self) -> asyncio.Future[Any]:
+        """The future of a batch that the library has accepted with the next tag."""
+        return self._expect(self.futures)
+
+    def _expect(self, owed: dict[int, asyncio.Future[Any]]) -> asyncio.Future[Any]:
         future: asyncio.Future[Any] = self.loop.create_future()
-        self.futures[tag] = future
-        return tag, future
+        owed[self.next_tag] = future
+        self.next_tag += 1
+        return future
 
     def refusal(self, code: int) -> Exception:
         """Why a call was refused with this code. What ended the library's producer for good says more than the code."""
@@ -119,7 +153,7 @@ class Driver:
 
     def check_alive(self) -> None:
         if not self.handle:
-            raise ProducerClosed("the producer is stopped")
+            raise exception(_library.CLOSED, "the producer is stopped")
 
     def check(self, code: int) -> None:
         if code != _library.OK:
@@ -158,7 +192,7 @@ class Driver:
             self.on_writable()
         if kind not in (KIND_RECORD, KIND_BATCH, KIND_OPERATION):
             return
-        future = self.futures.pop(tag)
+        future: asyncio.Future[Any] = (self._operations if kind == KIND_OPERATION else self.futures).pop(tag)
         if code != _library.OK:
             error = exception(code, self._message(detail), flags, record=kind != KIND_OPERATION)
             if flags & (_library.FLAG_ABORTABLE | _library.FLAG_FATAL):
@@ -181,10 +215,14 @@ class Driver:
         return self._detail[1]
 
 
-def fail(future: asyncio.Future[Any], error: Exception) -> None:
-    """With an exception of its own, since each is raised, and gets its traceback, elsewhere."""
+def fail(future: asyncio.Future[Any], error: Exception, persisted: Optional[str] = None) -> None:
+    """With an exception of its own, since each is raised, and gets its traceback, elsewhere; and with what holds of
+    this record alone."""
     if not future.done():
-        future.set_exception(copy.copy(error))
+        own = copy.copy(error)
+        if isinstance(own, KafkaError) and persisted is not None:
+            own.persisted = persisted
+        future.set_exception(own)
         if isinstance(error, Cancelled):
             # Who aborts the transaction need not look at each record for asyncio to be content.
             future.exception()

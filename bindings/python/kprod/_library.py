@@ -19,6 +19,7 @@ CONFIGURED = -1
 NO_LENGTH = -1
 
 OK = 0
+AUTHENTICATION_FAILED = 58
 CLOSED = -105
 FORKED = -106
 ILLEGAL_STATE = -108
@@ -27,6 +28,7 @@ QUEUE_FULL = -110
 REPORT_QUEUE_FULL = -111
 RECORD_TOO_LARGE = -113
 FATAL = -124
+ABORTED = -132
 BATCH_FULL = -133
 
 DELIVERY = "<IiQIiqqiII4xQq8x"
@@ -130,6 +132,7 @@ _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "kprod_poll": (c_int64, [_POINTER, _POINTER, c_uint64, c_int32]),
     "kprod_send_packed": (c_int64, [_POINTER, c_char_p, c_uint64, _POINTER, c_uint64, POINTER(c_int32)]),
     "kprod_start_async": (c_int32, [_POINTER, c_uint64]),
+    "kprod_partitions_for": (c_int32, [_POINTER, c_uint32, c_int32, POINTER(c_int32), _ERROR]),
     "kprod_partitions_for_async": (c_int32, [_POINTER, c_uint32, c_uint64]),
     "kprod_flush_async": (c_int32, [_POINTER, c_uint64]),
     "kprod_record_init": (None, [_POINTER]),
@@ -173,6 +176,16 @@ def load() -> Any:
         )
     _declare(library, name, list(_FUNCTIONS))
     return library
+
+
+@cache
+def load_unreleased() -> Any:
+    """The library for calls that are too short, and come too often, to release Python's global lock around them:
+    another thread might keep it for long."""
+    library = load()
+    unreleased = ctypes.PyDLL(library._name, handle=library._handle)
+    _declare(unreleased, library._name, ["kprod_partitions_for"])
+    return unreleased
 
 
 def _declare(library: Any, name: str, functions: list[str]) -> None:

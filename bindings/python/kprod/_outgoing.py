@@ -7,6 +7,7 @@ stays there, in order, until there is.
 from __future__ import annotations
 
 import asyncio
+import copy
 from collections import deque
 from ctypes import byref, c_int32
 from functools import partial
@@ -52,6 +53,8 @@ class Outgoing:
         # Whose sender waits for what hand_over() says of it.
         self._asked: Optional[Slot] = None
         self._emptied: list[asyncio.Future[None]] = []
+        # Why nothing goes out any more, for good: then there is nothing to wait for.
+        self._ended: Optional[Exception] = None
         self._pack = Pack(TURN)
         self.batches = Lines(driver)
         driver.on_writable = self._writable
@@ -65,6 +68,7 @@ class Outgoing:
     def add(self, slot: Slot, topic: int, value: Optional[bytes], extra: Optional[Extra], now: bool) -> None:
         """Accepts a record; `now` hands it over, and all before it, at once. If the library refuses it then, the slot
         has the reason."""
+        self._check()
         if extra is not None:
             self.extras[len(self.values)] = extra
         self.futures.append(slot)
@@ -83,19 +87,29 @@ class Outgoing:
             self._make_slots()
         return self.slots
 
-    async def turn(self) -> Slot:
-        """Waits until it is a sender's turn. When it raises, also for being cancelled, it has changed nothing."""
+    async def turn(self, deadline: float) -> Slot:
+        """Waits until it is a sender's turn, for room until the deadline. When it raises, also for being cancelled, it
+        has changed nothing."""
+        self._check()
         loop = self._driver.loop
         future: asyncio.Future[Slot] = loop.create_future()
-        self._waiting.append((loop.time() + self._driver.max_block, future))
+        # The times stay in order, for one alarm; who has waited for something else before needs one of its own.
+        last = self._waiting[-1][0] if self._waiting else deadline
+        alarm = loop.call_at(deadline, fail, future, _no_room()) if deadline < last else None
+        self._waiting.append((max(deadline, last), future))
         if self._full:
             self._set_alarm()
         elif not self.scheduled:
             self.schedule()
-        return await future
+        try:
+            return await future
+        finally:
+            if alarm is not None:
+                alarm.cancel()
 
     async def empty(self, deadline: Optional[float] = None) -> None:
         """Waits until the library has all that was accepted, for the sake of a batch until the deadline."""
+        self._check()
         self.hand_over()
         if self.values:
             loop = self._driver.loop
@@ -108,15 +122,29 @@ class Outgoing:
                 if alarm is not None:
                     alarm.cancel()
 
-    def fail(self, error: Exception) -> None:
-        """Refuses what the library has not got, and lets nobody in any more."""
-        if self._driver.loop.is_closed():
-            return
+    def drop(self, error: Exception) -> None:
+        """Refuses what the library has not got."""
         for slot in self.futures:
-            fail(slot, error)
+            fail(slot, error, "no")
         self._drop(len(self.futures))
         self._tell_emptied()
+
+    def end(self, error: Exception) -> None:
+        """As `drop()`, and lets nobody in any more. Again is nothing."""
+        if self._ended is not None:
+            return
+        self._ended = error
+        if self._driver.loop.is_closed():
+            return
+        emptied, self._emptied = self._emptied, []
+        for future in emptied:
+            fail(future, error)
+        self.drop(error)
         self.dismiss(error)
+
+    def _check(self) -> None:
+        if self._ended is not None:
+            raise copy.copy(self._ended)
 
     def dismiss(self, error: Exception) -> None:
         """Ends the waiting of all senders."""
@@ -159,8 +187,7 @@ class Outgoing:
         self._alarm = None
         now = self._driver.loop.time()
         while self._waiting and self._waiting[0][0] <= now:
-            error = KafkaTimeoutError("there was no room in buffer.memory in time, so the record will not be sent")
-            fail(self._waiting.popleft()[1], error)
+            fail(self._waiting.popleft()[1], _no_room())
         if self._waiting:
             self._set_alarm()
 
@@ -232,7 +259,7 @@ class Outgoing:
         """The record at this place will not be sent, and those before it are the library's."""
         refused = self.futures[place]
         self._drop(place + 1)
-        fail(refused, error)
+        fail(refused, error, "no")
         # A transaction must not be committed without a record whose sender has its future and may not look at it.
         if refused is not self._asked or flags & _library.FLAG_FATAL:
             self._driver.on_trouble(error, flags)
@@ -244,3 +271,7 @@ class Outgoing:
             left = {place - count: extra for place, extra in self.extras.items() if place >= count}
             self.extras.clear()
             self.extras.update(left)
+
+
+def _no_room() -> KafkaTimeoutError:
+    return KafkaTimeoutError("there was no room in buffer.memory in time, so the record will not be sent")

@@ -148,8 +148,7 @@ class BatchBuilder:
             self._is_with_library = False
             raise
         self._closed = True
-        _, outcome = driver.expect()
-        return outcome
+        return driver.accepted()
 
 
 def _is_being_sent() -> Exception:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import copy
 import sys
 import traceback
 import warnings
@@ -15,21 +14,17 @@ from . import _config
 from ._admission import Admission, Topic
 from ._driver import Driver
 from ._failures import exception
-from ._library import FLAG_FATAL, RECORD_TOO_LARGE
+from ._library import AUTHENTICATION_FAILED, CLOSED, FLAG_FATAL, RECORD_TOO_LARGE
 from ._outgoing import SMALL, Outgoing
 from ._packed import NOW, UNASSIGNED, Extra, as_bytes, as_header, as_int, as_timestamp, pack_headers
 from .batch import BatchBuilder
-from .errors import IllegalOperation, KafkaConnectionError, KafkaError, ProducerClosed
+from .errors import IllegalOperation, KafkaConnectionError, KafkaError
 from .structs import RecordMetadata
 from .transaction import Offsets, TransactionContext, Transactions
 
 Serializer = Callable[[Any], Optional[bytes]]
 Partitioner = Callable[[Optional[bytes], list[int], list[int]], int]
 MessageHeaders = Iterable[tuple[str, Optional[bytes]]]
-
-# A broker's answers and refusals are told as they are; all else that keeps start() from a broker is a connection error.
-_FIRST_OWN_CODE = -100
-_AUTHENTICATION_FAILED = 58
 
 
 class DefaultPartitioner:
@@ -104,6 +99,7 @@ class KprodProducer:
         self._small = min(SMALL, self._driver.max_request_size // 2)
         # For send(), which everything goes through.
         self._quick = self._admission.open if self._is_plain() else {}
+        self._known = self._admission.known
         self._slots = self._outgoing.slots
         self._futures = self._outgoing.futures
         self._topics = self._outgoing.topics
@@ -120,12 +116,13 @@ class KprodProducer:
     def __del__(self, _warnings: Any = warnings) -> None:
         if self._closed is not False or self._driver.is_inherited():
             return
-        _warnings.warn(f"Unclosed KprodProducer {self!r}", ResourceWarning, source=self)
+        self._closed = True
         context: dict[str, Any] = {"producer": self, "message": "Unclosed KprodProducer"}
         if self._source_traceback is not None:
             context["source_traceback"] = self._source_traceback
-        self._end()
-        self._loop.call_exception_handler(context)
+        self._leave(context)
+        # The last, for it may be made an exception.
+        _warnings.warn(f"Unclosed KprodProducer {self!r}", ResourceWarning, source=self)
 
     async def start(self) -> None:
         """Connects to the cluster. After a failure it may be called again.
@@ -134,20 +131,21 @@ class KprodProducer:
             KafkaConnectionError: no broker could be reached, or none would have us; its cause says more
         """
         assert self._loop is _running_loop(), "Please create objects with the same loop as running with"
-        if self._closed:
-            raise ProducerClosed("the producer is stopped")
+        self._check_open()
         if not self._attached:
             self._driver.attach()
             self._attached = True
         try:
             await self._driver.operation(self._driver.library.kprod_start_async)
         except KafkaError as error:
+            # A broker's answers and refusals are told as they are; all else that keeps from one is a connection error.
             code = error.code or 0
-            if code > 0 and code != _AUTHENTICATION_FAILED:
+            if self._closed or (code > 0 and code != AUTHENTICATION_FAILED):
                 raise
             failure = KafkaConnectionError(f"Unable to bootstrap: {error}")
             failure.code = error.code
             raise failure from error
+        self._check_open()
         if self._transactional_id is None:
             self._admission.allow()
         else:
@@ -161,15 +159,33 @@ class KprodProducer:
         self._closed = True
         if self._driver.is_inherited():
             return
-        self._admission.refuse(_is_closed)
+        self._admission.close()
+        end = self._end
         try:
             if self._attached:
                 await self._finish()
+        except GeneratorExit:
+            # Nobody runs this any more.
+            end = self._leave
+            raise
         finally:
-            self._end()
+            end()
+
+    def _leave(self, context: Optional[dict[str, Any]] = None) -> None:
+        """Ends it for the garbage collector, which comes in any thread and may come while the loop's is in a call: the
+        loop does it, if it is not closed."""
+        try:
+            self._loop.call_soon_threadsafe(self._end_forgotten, context)
+        except RuntimeError:
+            self._end_forgotten(context)
+
+    def _end_forgotten(self, context: Optional[dict[str, Any]]) -> None:
+        self._end()
+        if context is not None:
+            self._loop.call_exception_handler(context)
 
     def _end(self) -> None:
-        self._outgoing.fail(ProducerClosed("the producer was ended before the record was sent"))
+        self._outgoing.end(exception(CLOSED, "the producer was ended before the record was sent"))
         self._driver.destroy()
 
     async def _finish(self) -> None:
@@ -183,8 +199,7 @@ class KprodProducer:
 
     async def flush(self) -> None:
         """Waits until all records sent before have an outcome. Those that fail tell so by their futures."""
-        if self._closed:
-            raise ProducerClosed("the producer is stopped")
+        self._check_open()
         self._admission.check_started()
         await self._flush()
 
@@ -193,9 +208,9 @@ class KprodProducer:
         await self._driver.operation(self._driver.library.kprod_flush_async)
 
     async def partitions_for(self, topic: str) -> set[int]:
-        """The numbers of the topic's partitions."""
+        """The numbers of the topic's partitions. Waits for the topic's metadata as ``send()`` does."""
         self._admission.check_started()
-        _, count = await self._admission.look_up(topic)
+        _, count = await self._admission.look_up(topic, self._deadline())
         return set(range(count))
 
     async def send(
@@ -221,7 +236,8 @@ class KprodProducer:
             headers: pairs of a name and bytes or None
 
         Raises:
-            KafkaTimeoutError: no metadata, or no room in ``buffer.memory``, in ``request_timeout_ms``
+            KafkaTimeoutError: no metadata, or no room in ``buffer.memory``, in ``request_timeout_ms`` for both; its
+                cause says why the cluster could not be reached, if that is it
         """
         # The quick way, for a value and nothing else.
         handle = self._quick.get(topic)
@@ -256,7 +272,12 @@ class KprodProducer:
     ) -> asyncio.Future[RecordMetadata]:
         assert not (value is None and key is None), "Need at least one: key or value"
         era = self._admission.enter()
-        known = await self._admission.find(topic)
+        # One for the whole call, if it has to wait.
+        deadline: Optional[float] = None
+        known = self._known.get(topic)
+        if known is None:
+            deadline = self._deadline()
+            known = await self._admission.look_up(topic, deadline)
         if self._key_serializer is not None:
             key = self._key_serializer(key)
         if self._value_serializer is not None:
@@ -264,7 +285,7 @@ class KprodProducer:
         key_bytes = key if key is None or type(key) is bytes else as_bytes(key, "key")
         value_bytes = value if type(value) is bytes else as_bytes(value, "value")
         if partition is not None or self._partitioner is not None:
-            partition = await self._partition(topic, known, partition, key_bytes)
+            partition = self._partition(topic, known, partition, key_bytes)
         self._admission.check(era)
         if timestamp_ms is not None:
             timestamp_ms = as_timestamp(timestamp_ms, "timestamp_ms")
@@ -283,7 +304,11 @@ class KprodProducer:
                 len(described),
             )
         slots = self._slots or self._outgoing.more_slots()
-        slot = slots.pop() if slots else await self._outgoing.turn()
+        if slots:
+            slot = slots.pop()
+        else:
+            slot = await self._outgoing.turn(deadline or self._deadline())
+            self._admission.check(era)
         self._outgoing.add(slot, known[0], value_bytes, extra, now=bool(size > self._small or described))
         if slot.done():
             # Nobody else knows the slot yet: the record was refused, so it was not taken.
@@ -311,14 +336,14 @@ class KprodProducer:
         is on its way. Its future has the offset of its first record.
 
         When it raises, also for being cancelled or timed out, the batch was not taken and will not be sent. It may be
-        sent again.
+        sent again. All the waiting has ``request_timeout_ms``.
         """
         if not isinstance(batch, BatchBuilder):
             raise TypeError(f"batch has to be one of create_batch(), not {batch!r}")
-        deadline = self._loop.time() + self._driver.max_block
+        deadline = self._deadline()
         era = self._admission.enter()
-        known = await self._admission.find(topic)
-        partition = await self._partition(topic, known, partition, None)
+        known = self._known.get(topic) or await self._admission.look_up(topic, deadline)
+        partition = self._partition(topic, known, partition, None)
         # Behind what the library has not got yet.
         await self._outgoing.empty(deadline)
         self._admission.check(era)
@@ -359,22 +384,28 @@ class KprodProducer:
     def _check_transactional(self) -> None:
         if self._transactional_id is None:
             raise IllegalOperation("You need to configure transaction_id to use transactions")
+        self._check_open()
 
-    async def _partition(self, topic: str, known: Topic, partition: Optional[int], key: Optional[bytes]) -> int:
+    def _check_open(self) -> None:
+        if self._closed:
+            raise exception(CLOSED, "the producer is stopped")
+
+    def _partition(self, topic: str, known: Topic, partition: Optional[int], key: Optional[bytes]) -> int:
         """The caller's choice, checked, or that of its partitioner."""
         if partition is None:
             if self._partitioner is None:
                 raise TypeError("partition has to be an int: only send() has the library choose one")
-            partitions = list(range(known[1]))
+            count = self._admission.recount(topic)
+            partitions = list(range(count))
             partition = as_int(self._partitioner(key, partitions, partitions), "what the partitioner chooses")
         else:
-            partition = as_int(partition, "partition")
+            partition, count = as_int(partition, "partition"), known[1]
         assert partition >= 0, f"partition must not be below 0, but is {partition}"
-        if partition >= known[1]:
-            # The topic may have got more since.
-            known = await self._admission.look_up(topic)
-            assert partition < known[1], "Unrecognized partition"
+        assert partition < count or partition < self._admission.recount(topic), "Unrecognized partition"
         return partition
+
+    def _deadline(self) -> float:
+        return self._loop.time() + self._driver.max_block
 
     async def __aenter__(self) -> KprodProducer:
         await self.start()
@@ -392,8 +423,8 @@ def _watch(driver: Driver, outgoing: Outgoing, admission: Admission, transaction
 
     def trouble(error: Exception, flags: int) -> None:
         if flags & FLAG_FATAL:
-            admission.refuse(lambda: copy.copy(error))
-            outgoing.fail(error)
+            admission.fail(error)
+            outgoing.end(error)
         transactions.trouble(error, flags)
 
     driver.on_trouble = trouble
@@ -408,10 +439,6 @@ def _running_loop() -> asyncio.AbstractEventLoop:
 
 def _deprecated(message: str) -> None:
     warnings.warn(message, DeprecationWarning, stacklevel=3)
-
-
-def _is_closed() -> Exception:
-    return ProducerClosed("the producer is stopped")
 
 
 def _size(part: Optional[bytes]) -> int:

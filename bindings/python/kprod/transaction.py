@@ -15,10 +15,11 @@ from typing import Any, Callable, Optional, Protocol, Union
 from . import _library
 from ._admission import Admission
 from ._driver import Driver
-from ._library import GroupMetadata, GroupOffset
+from ._failures import exception
+from ._library import ABORTED, GroupMetadata, GroupOffset
 from ._outgoing import Outgoing
 from ._packed import as_int
-from .errors import Cancelled, IllegalOperation, KafkaError, KafkaTimeoutError
+from .errors import IllegalOperation, KafkaError, KafkaTimeoutError, ProducerClosed
 from .structs import OffsetAndMetadata, TopicPartition
 
 _LARGEST_OFFSET, _LARGEST_PARTITION = (1 << 63) - 1, (1 << 31) - 1
@@ -179,7 +180,7 @@ class Transactions:
 
     async def _abort(self) -> None:
         with self._ending():
-            self._outgoing.fail(Cancelled("the transaction was aborted before the record was sent"))
+            self._outgoing.drop(exception(ABORTED, "the transaction was aborted before the record was sent"))
             await self._sent_offsets()
             await self._until_done(self._driver.library.kprod_abort_transaction_async)
 
@@ -257,9 +258,10 @@ class TransactionContext:
         elif self._transactions.state in (State.IN_TRANSACTION, State.ABORTABLE_ERROR):
             try:
                 await self._transactions.abort()
-            except KafkaError:
-                # The abort may show that the producer is of no more use. Then what led here says more.
-                if not self._transactions.has_failed():
+            except KafkaError as error:
+                # The abort may show that the producer is of no more use, or is stopped, which aborts as well. Then what
+                # led here says more.
+                if not (self._transactions.has_failed() or isinstance(error, ProducerClosed)):
                     raise
         elif self._transactions.state is State.CHANGING:
             # A commit or an abort that was begun here has lost its caller.

@@ -11,11 +11,12 @@ import unittest
 from typing import Any
 from unittest import mock
 
-from cluster import PRODUCE
+from cluster import ERROR, PRODUCE
 from support import ClusterTestCase, soon
 
 from kprod import KprodProducer, _library
 
+NOT_ENOUGH_REPLICAS = 19
 DEFAULTS: dict[str, Any] = {
     "loop": None,
     "bootstrap_servers": "localhost",
@@ -56,6 +57,11 @@ class Arguments(ClusterTestCase):
         expected = ["self", "topic", "value", "key", "partition", "timestamp_ms", "headers"]
         for method in (KprodProducer.send, KprodProducer.send_and_wait):
             self.assertEqual(list(inspect.signature(method).parameters), expected)
+
+    async def test_a_retry_at_once(self) -> None:
+        self.cluster.inject(ERROR, error=NOT_ENOUGH_REPLICAS, times=2)
+        producer = await self.producer(retry_backoff_ms=0)
+        self.assertEqual((await soon(producer.send_and_wait("topic", b"x", partition=0))).offset, 0)
 
     def refusal(self, **arguments: Any) -> str:
         with self.assertRaises(ValueError) as caught:

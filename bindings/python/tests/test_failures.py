@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import unittest
+from collections.abc import Coroutine
+from contextlib import suppress
+from typing import Any, Callable
+from unittest import mock
 
 from cluster import CRASHED, ERROR, SWALLOW, UP
 from support import ClusterTestCase, soon
@@ -170,6 +174,84 @@ class Room(ClusterTestCase):
         futures = [await producer.send("topic", b"x", partition=0) for _ in range(3000)]
         done = await soon(asyncio.gather(*futures))
         self.assertEqual([metadata.offset for metadata in done], list(range(3000)))
+
+    async def test_each_waits_for_room_until_its_own_deadline(self) -> None:
+        producer, _ = await self.full(60000)
+        now = asyncio.get_running_loop().time()
+        patient = asyncio.ensure_future(producer._outgoing.turn(now + 60))
+        late = asyncio.ensure_future(producer._outgoing.turn(now + 0.05))
+        last = asyncio.ensure_future(producer._outgoing.turn(now + 60))
+        with self.assertRaises(errors.KafkaTimeoutError):
+            await soon(late)
+        self.assertFalse(patient.done())
+        self.recover()
+        await soon(asyncio.gather(patient, last))
+
+    async def test_the_whole_call_has_one_deadline(self) -> None:
+        producer, futures = await self.full(300)
+        admission, outgoing = producer._admission, producer._outgoing
+        with mock.patch.object(admission, "look_up", wraps=admission.look_up) as look_up:
+            with mock.patch.object(outgoing, "turn", wraps=outgoing.turn) as turn:
+                # The library still knows the topic, so it tells at once.
+                del admission.known["topic"]
+                self.assertIs(await soon(self.refused(producer)), errors.KafkaTimeoutError)
+        self.assertEqual(look_up.call_args.args[1:], turn.call_args.args)
+        self.recover()
+        await soon(asyncio.gather(*futures))
+
+
+class WithoutMetadata(ClusterTestCase):
+    def calls(self, producer: KprodProducer, topic: str) -> list[Callable[[], Coroutine[Any, Any, object]]]:
+        batch = producer.create_batch()
+        batch.append(timestamp=None, key=None, value=b"x")
+        return [
+            lambda: producer.send(topic, b"x", partition=0),
+            lambda: producer.send_batch(batch, topic, partition=0),
+            lambda: producer.partitions_for(topic),
+        ]
+
+    async def test_a_broker_that_is_gone(self) -> None:
+        producer = await self.producer(request_timeout_ms=200, config={"reconnect.backoff.max.ms": 50})
+        self.cluster.set_broker_state(1, CRASHED)
+        for call in self.calls(producer, "topic"):
+            with self.assertRaisesRegex(errors.KafkaTimeoutError, "no metadata of topic topic") as caught:
+                await soon(call())
+            self.assertIsInstance(caught.exception.__cause__, errors.KafkaConnectionError)
+            self.assertIn(str(caught.exception.__cause__), str(caught.exception))
+        self.cluster.set_broker_state(1, UP)
+        self.assertEqual((await soon(self.sent(producer, "topic"))).offset, 0)
+
+    async def sent(self, producer: KprodProducer, topic: str) -> RecordMetadata:
+        """As soon as the broker has been found again."""
+        while True:
+            with suppress(errors.KafkaTimeoutError):
+                return await producer.send_and_wait(topic, b"x", partition=0)
+
+    async def test_each_call_has_its_own_deadline(self) -> None:
+        config = {"allow.auto.create.topics": False, "retry.backoff.max.ms": 50}
+        producer = await self.producer(request_timeout_ms=600, retry_backoff_ms=10, config=config)
+        for number in range(3):
+            with self.subTest(number=number):
+                topic = f"late-{number}"
+                first = asyncio.ensure_future(producer.send(topic, b"x"))
+                await asyncio.sleep(0.3)
+                second = asyncio.ensure_future(self.calls(producer, topic)[number]())
+                with self.assertRaises(errors.UnknownTopicOrPartitionError):
+                    await soon(first)
+                self.assertFalse(second.done())
+                self.cluster.create_topic(topic, 1)
+                await soon(second)
+
+    async def test_a_call_gives_up_a_look_up_that_goes_on(self) -> None:
+        """For another call, with a later deadline."""
+        producer = await self.producer(config={"allow.auto.create.topics": False})
+        waiting = asyncio.ensure_future(producer.send("late", b"x"))
+        await asyncio.sleep(0)
+        with self.assertRaises(errors.KafkaError):
+            await soon(producer._admission.look_up("late", asyncio.get_running_loop().time() + 0.05))
+        self.assertFalse(waiting.done())
+        self.cluster.create_topic("late", 1)
+        await soon(waiting)
 
 
 class Codes(unittest.TestCase):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import operator
 import os
 import socket
 import unittest
-import warnings
 from typing import Any
 
 from cluster import DISCONNECT, METADATA, SWALLOW
@@ -92,32 +92,20 @@ class Lifecycle(ClusterTestCase):
         gc.collect()
         self.assertEqual(told, [])
 
-    async def test_a_producer_that_was_forgotten_is_told_of(self) -> None:
-        told: list[dict[str, Any]] = []
-        asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
-        producer = await self.producer()
-        forgotten = KprodProducer(bootstrap_servers=self.cluster.bootstrap)
-        await soon(forgotten.start())
-        future = await forgotten.send("topic", b"x", partition=0)
-        with warnings.catch_warnings(record=True) as warned:
-            warnings.simplefilter("always")
-            del forgotten
-            gc.collect()
-        self.assertEqual([warning.category for warning in warned], [ResourceWarning])
-        self.assertEqual([context["message"] for context in told], ["Unclosed KprodProducer"])
-        with self.assertRaises(ProducerClosed):
-            await soon(future)
-        self.assertEqual((await soon(producer.send_and_wait("topic", b"x", partition=1))).offset, 0)
-
     async def test_stop_leaves_nothing_behind(self) -> None:
-        async def once() -> tuple[int, int]:
+        async def once() -> None:
             async with KprodProducer(bootstrap_servers=self.cluster.bootstrap) as producer:
                 await producer.send_and_wait("topic", b"x")
-            return len(os.listdir("/proc/self/fd")), len(os.listdir("/proc/self/task"))
 
-        first = await soon(once())
+        def held() -> list[int]:
+            return [len(os.listdir(f"/proc/self/{what}")) for what in ("fd", "task")]
+
+        await soon(once())
+        first = held()
         for _ in range(5):
-            self.assertEqual(await soon(once()), first)
+            await soon(once())
+            # The mock cluster, which is in this process too, closes its end of a connection a little later.
+            await self.eventually(lambda: all(map(operator.le, held(), first)))
 
     async def test_start_fails_where_nobody_answers(self) -> None:
         producer = KprodProducer(bootstrap_servers=f"127.0.0.1:{unused_port()}", request_timeout_ms=500)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 import unittest
+from unittest import mock
 
 from support import ClusterTestCase, soon
 
@@ -150,6 +151,23 @@ class Sending(ClusterTestCase):
         self.assertEqual((await soon(producer.send_and_wait("chosen", b"", key="key"))).partition, 2)
         self.assertEqual((await soon(producer.send_and_wait("chosen", b"", key="key", partition=0))).partition, 0)
         self.assertEqual(asked, [(b"key", [0, 1, 2], [0, 1, 2])])
+
+    async def test_a_partitioner_is_asked_with_the_partitions_that_were_added(self) -> None:
+        """As soon as the library knows of them."""
+        asked = []
+
+        def choose(key: bytes, partitions: list[int], available: list[int]) -> int:
+            asked.append(len(partitions))
+            return 0
+
+        self.cluster.create_topic("growing", 2)
+        producer = await self.producer(partitioner=choose)
+        await soon(producer.send_and_wait("growing", b"x"))
+        # The mock cluster's topics do not grow.
+        with mock.patch.object(producer._driver, "partition_count", return_value=4):
+            await soon(producer.send_and_wait("growing", b"x"))
+        await soon(producer.send_and_wait("growing", b"x"))
+        self.assertEqual(asked, [2, 4, 2])
 
     async def test_every_codec(self) -> None:
         for codec in ("gzip", "snappy", "lz4", "zstd", None):
