@@ -3,6 +3,7 @@
 
 const net = require('net');
 const { API_VERSION, constants: c, load, text } = require('./library');
+const { atEnd, notAtEnd, environment } = require('./ending');
 const { refused, wrong, taken } = require('./errors');
 const { Owed } = require('./owed');
 const { isPlain } = require('./record');
@@ -29,7 +30,7 @@ class Driver {
     const fd = Buffer.alloc(4);
     const code = this.library.wake_fd(this.handle, fd);
     if (code !== 0) {
-      this.library.destroy(this.handle);
+      this._destroy();
       throw refused(code);
     }
     const wake = new net.Socket({ fd: fd.readInt32LE(0), readable: true, writable: false });
@@ -45,23 +46,27 @@ class Driver {
 
   _create(properties) {
     const texts = textsOf(properties);
+    const { library } = this;
+    const { destroy } = library.addresses;
     const out = Buffer.alloc(8);
     const error = Buffer.alloc(8);
-    const config = this.library.config_new();
+    const handle = new BigUint64Array(1);
+    const config = library.config_new();
     try {
       for (const [key, given] of texts) {
         // The library's strings end there.
         if (`${key}${given}`.includes('\0')) throw refused(c.INVALID_CONFIG, `${key}: a NUL in it or its value`);
-        const code = this.library.config_set(config, key, given, error);
+        const code = library.config_set(config, key, given, error);
         if (code !== 0) throw taken(error, code);
       }
-      this.library.config_get(config, 'max.block.ms', out, error);
+      library.config_get(config, 'max.block.ms', out, error);
       this.maxBlock = Number(text(out.readBigUInt64LE(0)));
-      const code = this.library.create(config, API_VERSION, out, error);
-      if (code !== 0) throw taken(error, code);
-      return out.readBigUInt64LE(0);
+      const code = library.create(config, API_VERSION, handle, error);
+      if (code === 0) atEnd(environment, destroy, handle[0]);
+      else throw taken(error, code);
+      return handle[0];
     } finally {
-      this.library.config_free(config);
+      library.config_free(config);
     }
   }
 
@@ -131,9 +136,16 @@ class Driver {
   destroy() {
     if (this.handle === null) return;
     this._wake.destroy();
-    this.library.destroy(this.handle);
-    this.handle = null;
+    this._destroy();
     this.owed.rejectAll(() => refused(c.CLOSED));
+  }
+
+  _destroy() {
+    const { handle, library } = this;
+    const { addresses } = library;
+    this.handle = null;
+    notAtEnd(environment, addresses.destroy, handle);
+    library.destroy(handle);
   }
 }
 
