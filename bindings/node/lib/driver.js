@@ -9,6 +9,10 @@ const { Owed } = require('./owed');
 const { isPlain } = require('./record');
 const { Reports } = require('./reports');
 
+const REPORTS = 'kprod.delivery.reports';
+const REPORTS_HELP = `${REPORTS} (also delivery.report.only.error) must be left at all: the reports settle the promises ` +
+  'of what is sent';
+
 /** Properties by name as the library takes them: as text. */
 function textsOf(properties) {
   if (!isPlain(properties)) throw wrong(TypeError, 'properties', 'an object');
@@ -59,8 +63,12 @@ class Driver {
         const code = library.config_set(config, key, given, error);
         if (code !== 0) throw taken(error, code);
       }
-      library.config_get(config, 'max.block.ms', out, error);
-      this.maxBlock = Number(text(out.readBigUInt64LE(0)));
+      const valueOf = (key) => {
+        library.config_get(config, key, out, error);
+        return text(out.readBigUInt64LE(0));
+      };
+      this.maxBlock = Number(valueOf('max.block.ms'));
+      if (valueOf(REPORTS) !== 'all') throw refused(c.INVALID_CONFIG, REPORTS_HELP);
       const code = library.create(config, API_VERSION, handle, error);
       if (code === 0) atEnd(environment, destroy, handle[0]);
       else throw taken(error, code);

@@ -118,6 +118,19 @@ test('a property with a NUL is refused', () => {
   }
 });
 
+test('reports without which promises would not be settled cannot be left out', async () => {
+  for (const reports of [{ 'kprod.delivery.reports': 'none' }, { 'kprod.delivery.reports': 'errors' },
+    { 'delivery.report.only.error': true }]) {
+    assert.throws(() => new Producer({ 'test.mock.num.brokers': 1, ...reports }), (error) =>
+      error.name === 'INVALID_CONFIG' && /^kprod.delivery.reports .*delivery.report.only.error.* promises/.test(error.message));
+  }
+  for (const reports of [{ 'kprod.delivery.reports': 'all' }, { 'delivery.report.only.error': false }]) {
+    const producer = new Producer({ 'test.mock.num.brokers': 1, ...reports });
+    await producer.send({ topic: 't', value: 'x' });
+    await producer.close();
+  }
+});
+
 test('content that fails while it is copied leaves nothing behind', withProducer({}, async (producer) => {
   const stop = new AbortController();
   class Odd extends Uint8Array {
