@@ -82,7 +82,7 @@ class Driver {
     let handle = this._topics.get(name);
     if (handle === undefined) {
       this.checkOpen();
-      if (typeof name !== 'string') throw refused(c.INVALID_ARG, "a topic's name must be a string");
+      if (typeof name !== 'string') throw wrong(TypeError, 'topic', 'a string');
       const encoded = Buffer.from(name);
       const out = Buffer.alloc(4);
       const code = this.library.topic(this.handle, encoded, encoded.length, out);
