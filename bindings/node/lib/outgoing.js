@@ -138,6 +138,7 @@ class Outgoing {
       this._gone(pack);
       if (this._packs.length > 0 && performance.now() > until) break;
     }
+    if (this._driver.handle === null) return;
     if (this._full) this._watch();
     else this._later();
   }

@@ -3,6 +3,8 @@
 
 const { test, mock } = require('node:test');
 const assert = require('node:assert');
+const { spawnSync } = require('node:child_process');
+const path = require('node:path');
 const { Producer } = require('..');
 const { Outgoing } = require('../lib/outgoing');
 const { MockCluster, UP, CRASHED, END_TXN, INIT_PRODUCER_ID } = require('./support/clusters');
@@ -163,6 +165,19 @@ for (const [end, log] of [['commit', ['x']], ['abort', []]]) {
     await assert.rejects(producer.beginTransaction(), { name: 'CLOSED' });
   }));
 }
+
+test('calls of a closed producer leave nothing that holds the process', () => {
+  const program = `const { Producer } = require(${JSON.stringify(path.join(__dirname, '..'))});
+    const producer = new Producer({ 'test.mock.num.brokers': 1, 'transactional.id': 'id' });
+    (async () => {
+      await producer.close();
+      const calls = [() => producer.beginTransaction(), () => producer.commitTransaction(), () => producer.flush(),
+        () => producer.abortTransaction(), () => producer.transaction(() => {}), () => producer.send({ topic: 't' })];
+      for (const call of calls) await call().catch(({ name }) => console.log(name));
+    })();`;
+  const done = spawnSync(process.execPath, ['-e', program], { encoding: 'utf8', timeout: 10000 });
+  assert.deepStrictEqual([done.status, done.signal, done.stdout], [0, null, 'CLOSED\n'.repeat(6)], done.stderr);
+});
 
 test('a transaction whose producer is closed tells so', withCluster({}, async (producer, cluster) => {
   await assert.rejects(producer.transaction(async (transaction) => {
