@@ -1,21 +1,32 @@
 'use strict';
 const { constants: c, load, get64, viewOf } = require('./library');
+const { atEnd, notAtEnd, environment } = require('./ending');
 const { refused, taken } = require('./errors');
 const { describe } = require('./record');
 
 /** Frees what nobody refers to any more. */
-const forgotten = new FinalizationRegistry((handle) => load().batch_free(handle));
+const forgotten = new FinalizationRegistry(free);
+
+function free(handle) {
+  const library = load();
+  const { addresses } = library;
+  notAtEnd(environment, addresses.batch_free, handle);
+  library.batch_free(handle);
+}
 
 /** A batch to be filled by hand, from Producer.createBatch(), and sent by Producer.sendBatch(). */
 class Batch {
   constructor(driver) {
     driver.checkOpen();
-    const out = Buffer.alloc(8);
+    const { library, handle: producer } = driver;
+    const { batch_free: address } = library.addresses;
+    const handle = new BigUint64Array(1);
     const error = Buffer.alloc(8);
-    this._library = driver.library;
-    const code = this._library.create_batch(driver.handle, out, error);
-    if (code !== 0) throw taken(error, code);
-    this._handle = out.readBigUInt64LE(0);
+    const code = library.create_batch(producer, handle, error);
+    if (code === 0) atEnd(environment, address, handle[0]);
+    else throw taken(error, code);
+    this._library = library;
+    this._handle = handle[0];
     this._appended = Buffer.alloc(48);
     forgotten.register(this, this._handle, this);
   }
@@ -49,8 +60,9 @@ class Batch {
   free() {
     if (this.freed) return;
     forgotten.unregister(this);
-    this._library.batch_free(this._handle);
+    const handle = this._handle;
     this._handle = null;
+    free(handle);
   }
 
   get freed() {

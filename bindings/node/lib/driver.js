@@ -3,10 +3,15 @@
 
 const net = require('net');
 const { API_VERSION, constants: c, load, text } = require('./library');
+const { atEnd, notAtEnd, environment } = require('./ending');
 const { refused, wrong, taken } = require('./errors');
 const { Owed } = require('./owed');
 const { isPlain } = require('./record');
 const { Reports } = require('./reports');
+
+const REPORTS = 'kprod.delivery.reports';
+const REPORTS_HELP = `${REPORTS} (also delivery.report.only.error) must be left at all: the reports settle the promises ` +
+  'of what is sent';
 
 /** Properties by name as the library takes them: as text. */
 function textsOf(properties) {
@@ -29,7 +34,7 @@ class Driver {
     const fd = Buffer.alloc(4);
     const code = this.library.wake_fd(this.handle, fd);
     if (code !== 0) {
-      this.library.destroy(this.handle);
+      this._destroy();
       throw refused(code);
     }
     const wake = new net.Socket({ fd: fd.readInt32LE(0), readable: true, writable: false });
@@ -45,23 +50,31 @@ class Driver {
 
   _create(properties) {
     const texts = textsOf(properties);
+    const { library } = this;
+    const { destroy } = library.addresses;
     const out = Buffer.alloc(8);
     const error = Buffer.alloc(8);
-    const config = this.library.config_new();
+    const handle = new BigUint64Array(1);
+    const config = library.config_new();
     try {
       for (const [key, given] of texts) {
         // The library's strings end there.
         if (`${key}${given}`.includes('\0')) throw refused(c.INVALID_CONFIG, `${key}: a NUL in it or its value`);
-        const code = this.library.config_set(config, key, given, error);
+        const code = library.config_set(config, key, given, error);
         if (code !== 0) throw taken(error, code);
       }
-      this.library.config_get(config, 'max.block.ms', out, error);
-      this.maxBlock = Number(text(out.readBigUInt64LE(0)));
-      const code = this.library.create(config, API_VERSION, out, error);
-      if (code !== 0) throw taken(error, code);
-      return out.readBigUInt64LE(0);
+      const valueOf = (key) => {
+        library.config_get(config, key, out, error);
+        return text(out.readBigUInt64LE(0));
+      };
+      this.maxBlock = Number(valueOf('max.block.ms'));
+      if (valueOf(REPORTS) !== 'all') throw refused(c.INVALID_CONFIG, REPORTS_HELP);
+      const code = library.create(config, API_VERSION, handle, error);
+      if (code === 0) atEnd(environment, destroy, handle[0]);
+      else throw taken(error, code);
+      return handle[0];
     } finally {
-      this.library.config_free(config);
+      library.config_free(config);
     }
   }
 
@@ -69,7 +82,7 @@ class Driver {
     let handle = this._topics.get(name);
     if (handle === undefined) {
       this.checkOpen();
-      if (typeof name !== 'string') throw refused(c.INVALID_ARG, "a topic's name must be a string");
+      if (typeof name !== 'string') throw wrong(TypeError, 'topic', 'a string');
       const encoded = Buffer.from(name);
       const out = Buffer.alloc(4);
       const code = this.library.topic(this.handle, encoded, encoded.length, out);
@@ -131,9 +144,16 @@ class Driver {
   destroy() {
     if (this.handle === null) return;
     this._wake.destroy();
-    this.library.destroy(this.handle);
-    this.handle = null;
+    this._destroy();
     this.owed.rejectAll(() => refused(c.CLOSED));
+  }
+
+  _destroy() {
+    const { handle, library } = this;
+    const { addresses } = library;
+    this.handle = null;
+    notAtEnd(environment, addresses.destroy, handle);
+    library.destroy(handle);
   }
 }
 

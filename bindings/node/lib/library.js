@@ -75,6 +75,7 @@ function load() {
   }
   const functions = {};
   for (const prototype of FUNCTIONS) functions[/kprod_(\w+)\(/.exec(prototype)[1]] = library.func(prototype);
+  functions.addresses = { destroy: library.symbol('kprod_destroy'), batch_free: library.symbol('kprod_batch_free') };
   loaded = functions;
   return loaded;
 }

@@ -32,6 +32,7 @@ class Outgoing {
     /** Those before the open one, from the oldest on. */
     this._packs = [];
     this._open = new Pack();
+    this._part = null;
     this._spare = [];
     this._why = Buffer.alloc(4);
     this._scheduled = false;
@@ -41,7 +42,7 @@ class Outgoing {
     this._timer = null;
     this.handOver = this.handOver.bind(this);
     this._tick = this._tick.bind(this);
-    /** Called with the error of each record that is refused after its promise was given out. */
+    /** Called with the error of each record that is refused after its promise was given out, and what it is part of. */
     this.onRefused = () => {};
     driver.owed.whenFewer(this._fewer, () => this._maybeReady());
     driver.reports.onWritable = () => this._resume();
@@ -94,6 +95,13 @@ class Outgoing {
     return undefined;
   }
 
+  /** What is sent from here on is part of this. */
+  partOf(part) {
+    if (part === this._part) return;
+    this._close();
+    this._part = this._open.part = part;
+  }
+
   /** What the function starts once the library has what was sent before. */
   afterSends(start) {
     return new Promise((resolve, reject) => this.after(() => start().then(resolve, reject)));
@@ -130,6 +138,7 @@ class Outgoing {
       this._gone(pack);
       if (this._packs.length > 0 && performance.now() > until) break;
     }
+    if (this._driver.handle === null) return;
     if (this._full) this._watch();
     else this._later();
   }
@@ -175,7 +184,7 @@ class Outgoing {
   _refuse(pack, place, error) {
     pack.settled(place + 1);
     if (pack.isDropped(place)) return;
-    this.onRefused(error);
+    this.onRefused(error, pack.part);
     this._owed.reject(pack.tagOf(place), error);
   }
 
@@ -183,7 +192,7 @@ class Outgoing {
   _gone(pack) {
     const { after } = pack;
     if (pack.usual) pack.clear();
-    if (pack === this._open) this._open = pack.usual ? pack : this._fresh();
+    if (pack === this._open) this._reopen(pack.usual ? pack : this._fresh());
     else if (pack.usual && this._spare.length < SPARE) this._spare.push(pack);
     for (const start of after) start();
   }
@@ -192,7 +201,12 @@ class Outgoing {
   _close() {
     if (this._open.count === 0) return;
     this._packs.push(this._open);
-    this._open = this._fresh();
+    this._reopen(this._fresh());
+  }
+
+  _reopen(pack) {
+    pack.part = this._part;
+    this._open = pack;
   }
 
   _fresh() {
@@ -204,7 +218,7 @@ class Outgoing {
     if (!this._full) this.handOver();
     if (this._open.fits(size)) return this._open;
     this._close();
-    if (!this._open.fits(size)) this._open = new Pack(size);
+    if (!this._open.fits(size)) this._reopen(new Pack(size));
     return this._open;
   }
 

@@ -20,6 +20,8 @@ class Pack {
     this._words = new Int32Array(memory);
     this.bytes = Buffer.allocUnsafeSlow(Math.max(size, ROOM));
     this._view = null;
+    /** What all its records are part of. */
+    this.part = null;
     this.clear();
   }
 

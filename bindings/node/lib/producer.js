@@ -133,7 +133,7 @@ class Producer {
   #send(message, options) {
     try {
       if (this.#closing !== null) throw refused(c.CLOSED);
-      if (message === null || typeof message !== 'object') throw refused(c.INVALID_ARG, 'a message must be an object');
+      if (message === null || typeof message !== 'object') throw wrong(TypeError, 'message', 'an object');
       const { topic, key, value, headers, partition, timestamp } = message;
       return this.#outgoing.add(this.#driver.topic(topic), key, value, pairsOf(headers), partitionOf(partition),
         timestampOf(timestamp), signalOf(options));
@@ -161,8 +161,8 @@ class Producer {
 
   /** Resolves when the library has accepted the batch. The signal frees it, and then it never will be. */
   async #offer(batch, topic, partition, tag, options) {
-    if (!(batch instanceof Batch)) throw refused(c.INVALID_ARG, 'a batch of createBatch() is needed');
-    if (partitionOf(partition) < 0) throw refused(c.INVALID_ARG, 'a batch needs a partition');
+    if (!(batch instanceof Batch)) throw wrong(TypeError, 'batch', 'one of createBatch()');
+    if (partitionOf(partition) < 0) throw wrong(TypeError, 'partition', 'a number');
     const handle = this.#driver.topic(topic);
     const signal = signalOf(options);
     batch._alive();

@@ -1,8 +1,8 @@
 'use strict';
 // What a message may be, and one record as the library's struct.
 
-const { address, put64, viewOf, constants: c } = require('./library');
-const { refused, wrong } = require('./errors');
+const { address, put64, viewOf } = require('./library');
+const { wrong } = require('./errors');
 
 const RECORD = 104;
 const HEADER = 32;
@@ -13,20 +13,16 @@ function room(content, what) {
   if (content === null || content === undefined) return 0;
   if (typeof content === 'string') return content.length <= SHORT ? content.length * 3 : Buffer.byteLength(content);
   if (content instanceof Uint8Array) return content.length;
-  throw refused(c.INVALID_ARG, `${what} must be a string, a Buffer or Uint8Array, or null`);
+  throw wrong(TypeError, what, 'a string, a Buffer or Uint8Array, or null');
 }
 
-function integer(value, unset, what) {
-  if (value === null || value === undefined) return unset;
-  if (!Number.isSafeInteger(value) || value < 0) throw refused(c.INVALID_ARG, `${what} must be a whole number from 0`);
-  return value;
+function integer(value, most, what) {
+  if (value === null || value === undefined) return -1;
+  if (Number.isSafeInteger(value) && value >= 0 && value <= most) return value;
+  throw wrong(typeof value === 'number' ? RangeError : TypeError, what, `a whole number from 0 to ${most}`);
 }
 
-function partitionOf(value) {
-  const partition = integer(value, -1, 'partition');
-  if (partition > 0x7fffffff) throw refused(c.INVALID_ARG, 'partition is too large');
-  return partition;
-}
+const partitionOf = (value) => integer(value, 0x7fffffff, 'partition');
 
 /** The AbortSignal of a send's options, also of another realm or package; null when there is none. */
 function signalOf(options) {
@@ -36,10 +32,10 @@ function signalOf(options) {
   if (value === null || value === undefined) return null;
   if (typeof value === 'object' && typeof value.aborted === 'boolean' && typeof value.addEventListener === 'function' &&
     typeof value.removeEventListener === 'function') return value;
-  throw refused(c.INVALID_ARG, 'signal must be an AbortSignal');
+  throw wrong(TypeError, 'signal', 'an AbortSignal');
 }
 
-const timestampOf = (value) => integer(value, -1, 'timestamp');
+const timestampOf = (value) => integer(value, Number.MAX_SAFE_INTEGER, 'timestamp');
 
 /** Whether its own properties are what it holds: a Date or a Promise has none, and holds something all the same. */
 const isPlain = (value) => Object.prototype.toString.call(value) === '[object Object]';
@@ -48,11 +44,11 @@ const isPlain = (value) => Object.prototype.toString.call(value) === '[object Ob
 function pairsOf(headers) {
   if (headers === null || headers === undefined) return null;
   const iterable = typeof headers === 'object' && typeof headers[Symbol.iterator] === 'function';
-  if (!iterable && !isPlain(headers)) throw refused(c.INVALID_ARG, 'headers must be an object, or pairs');
+  if (!iterable && !isPlain(headers)) throw wrong(TypeError, 'headers', 'an object, or pairs');
   const pairs = iterable ? [...headers] : Object.entries(headers);
   for (const pair of pairs) {
     if (!Array.isArray(pair) || pair.length !== 2 || pair[0] === null || pair[0] === undefined) {
-      throw refused(c.INVALID_ARG, 'a header must be a pair of its key and its value');
+      throw wrong(TypeError, 'a header', 'a pair of its key and its value');
     }
   }
   return pairs.length > 0 ? pairs : null;

@@ -18,11 +18,12 @@ class Transactions {
     this._offered = new Set();
     /**
      * While a transaction is open: why something sent in it was refused, by what was. The library does not know of it,
-     * and would commit the rest. A batch that is accepted when it is sent again is forgotten.
+     * and would commit the rest. A batch that is accepted when it is sent again is forgotten. Each transaction has its
+     * own: what is refused late is not the next one's.
      */
     this._refusals = null;
     this._running = 0;
-    outgoing.onRefused = (error) => this.refused(error);
+    outgoing.onRefused = (error, refusals) => this.refused(error, RECORD, refusals);
   }
 
   /** Whether the rejection of `run` tells of what is sent now and fails. */
@@ -30,18 +31,19 @@ class Transactions {
     return this._running > 0;
   }
 
-  refused(error, what = RECORD) {
-    if (this._refusals !== null && !this._refusals.has(what)) this._refusals.set(what, error);
+  refused(error, what = RECORD, refusals = this._refusals) {
+    if (refusals !== null && !refusals.has(what)) refusals.set(what, error);
   }
 
   /** A batch that is offered to the library: a promise of its acceptance. */
   async offer(batch, accepted) {
+    const refusals = this._refusals;
     this._offered.add(accepted);
     try {
       await accepted;
-      this._refusals?.delete(batch);
+      refusals?.delete(batch);
     } catch (error) {
-      if (error?.code !== c.PURGED_QUEUED) this.refused(error, batch);
+      if (error?.code !== c.PURGED_QUEUED) this.refused(error, batch, refusals);
       throw error;
     } finally {
       this._offered.delete(accepted);
@@ -49,14 +51,22 @@ class Transactions {
   }
 
   async begin() {
-    const before = this._refusals;
-    this._refusals ??= new Map();
+    const own = this._refusals === null ? new Map() : null;
+    if (own !== null) this._enter(own);
     try {
-      await this._driver.operation(this._driver.library.begin_transaction_async);
+      // What was sent before is no part of it.
+      await this._outgoing.afterSends(() => this._driver.operation(this._driver.library.begin_transaction_async));
+      // The end of the one before may have been told meanwhile.
+      if (this._refusals === null) this._enter(new Map());
     } catch (error) {
-      if (error.code !== c.TIMED_OUT) this._refusals = before;
+      if (error.code !== c.TIMED_OUT && this._refusals === own) this._enter(null);
       throw error;
     }
+  }
+
+  _enter(refusals) {
+    this._refusals = refusals;
+    this._outgoing.partOf(refusals);
   }
 
   async commit() {
@@ -66,14 +76,15 @@ class Transactions {
   }
 
   async _commitComplete() {
+    this._driver.checkOpen();
     const refusals = this._refusals;
     if (refusals?.size > 0) throw incomplete(refusals.values().next().value);
     // What is refused from here on is not the transaction's.
-    this._refusals = null;
+    this._enter(null);
     try {
       await this._driver.operation(this._driver.library.commit_transaction_async);
     } catch (error) {
-      if (error.code !== c.TIMED_OUT || error.abortable) this._refusals ??= refusals;
+      if (error.code !== c.TIMED_OUT || error.abortable) this._enter(this._refusals ?? refusals);
       throw error;
     }
   }
@@ -82,7 +93,7 @@ class Transactions {
     this._outgoing.fail(c.ABORTED);
     if (this._sending.size > 0) await Promise.allSettled(this._sending);
     await this._driver.operation(this._driver.library.abort_transaction_async);
-    this._refusals = null;
+    this._enter(null);
   }
 
   async sendOffsets(offsets, group) {

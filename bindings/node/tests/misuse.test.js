@@ -19,15 +19,25 @@ function withProducer(properties, body) {
   };
 }
 
+/** An argument that is refused says which it is, and is no KprodError of the library. */
+const wrong = (type, what) => (error) => {
+  assert.ok(error instanceof type, error.stack);
+  assert.strictEqual(error.name, 'INVALID_ARG');
+  assert.strictEqual(error.code, -101);
+  assert.ok(error.message.startsWith(what), error.message);
+  return true;
+};
+
 const deaf = { aborted: false, addEventListener() { throw new RangeError('mine'); }, removeEventListener() {} };
 const NO_SIGNALS = [5, 'signal', {}, { aborted: false }, new AbortController(), { aborted: true }, () => {}, true];
 
 test('what is no signal is refused, and nothing sent', withProducer({}, async (producer) => {
   for (const signal of NO_SIGNALS) {
-    await assert.rejects(producer.send({ topic: 't', value: 'x', partition: 0 }, { signal }), { name: 'INVALID_ARG' });
+    await assert.rejects(producer.send({ topic: 't', value: 'x', partition: 0 }, { signal }),
+      wrong(TypeError, 'signal '));
     const batch = producer.createBatch();
     batch.append({ value: 'x' });
-    await assert.rejects(producer.sendBatch(batch, 't', 0, { signal }), { name: 'INVALID_ARG' });
+    await assert.rejects(producer.sendBatch(batch, 't', 0, { signal }), wrong(TypeError, 'signal '));
   }
   await assert.rejects(producer.send({ topic: 't', value: 'x', partition: 0 }, { signal: deaf }), RangeError);
   for (const signal of [undefined, null, new AbortController().signal]) {
@@ -40,22 +50,12 @@ test('what are no headers is refused', withProducer({}, async (producer) => {
   for (const headers of ['text', 5, true, [['a', 5]], { a: 5 }, [5], [[null, 'a']], ['ab'], [['a']], [['a', 'b', 'c']],
     [[undefined, 'a']], [null], new Set(['ab']), new String('ab'), new Date(), Promise.resolve({ a: 'b' }),
     new Error('a'), new ArrayBuffer(2), Buffer.from('ab'), () => {}, Symbol('a')]) {
-    await assert.rejects(producer.send({ topic: 't', value: 'x', partition: 0, headers }), { name: 'INVALID_ARG' },
-      String(headers));
+    await assert.rejects(producer.send({ topic: 't', value: 'x', partition: 0, headers }), wrong(TypeError, ''), String(headers));
     const batch = producer.createBatch();
-    assert.throws(() => batch.append({ value: 'x', headers }), { name: 'INVALID_ARG' }, String(headers));
+    assert.throws(() => batch.append({ value: 'x', headers }), wrong(TypeError, ''), String(headers));
   }
   assert.strictEqual((await producer.send({ topic: 't', value: 'x', partition: 0, headers: {} })).offset, 0);
 }));
-
-/** An argument that is refused says which it is, and is no KprodError of the library. */
-const wrong = (type, what) => (error) => {
-  assert.ok(error instanceof type, error.stack);
-  assert.strictEqual(error.name, 'INVALID_ARG');
-  assert.strictEqual(error.code, -101);
-  assert.ok(error.message.startsWith(what), error.message);
-  return true;
-};
 
 test('what are no properties is refused', async () => {
   for (const none of [undefined, null, 'text', 5, true, [], [['client.id', 'a']], new Map(), new Set(), () => {},
@@ -104,6 +104,45 @@ test('what is no record of a batch is refused', withProducer({}, (producer) => {
   assert.strictEqual(batch.recordCount, 0);
 }));
 
+const WRONG = {
+  value: [TypeError, [5, true, {}, [], 5n, new ArrayBuffer(2), new Uint16Array(2), () => {}]],
+  key: [TypeError, [5, {}, [], new Date()]],
+  timestamp: [TypeError, ['1', 1n, {}, true, new Date()]],
+  'timestamp ': [RangeError, [-1, 1.5, NaN, Infinity, 2 ** 53]],
+  headers: [TypeError, [5, 'text', new Date()]],
+};
+
+test('what cannot be in a record is refused', withProducer({}, async (producer) => {
+  const batch = producer.createBatch();
+  for (const [field, [type, none]] of Object.entries(WRONG)) {
+    for (const given of none) {
+      const record = { value: 'x', [field.trim()]: given };
+      assert.throws(() => batch.append(record), wrong(type, `${field.trim()} `), String(given));
+      await assert.rejects(producer.send({ topic: 't', partition: 0, ...record }), wrong(type, `${field.trim()} `));
+    }
+  }
+  assert.strictEqual(batch.recordCount, 0);
+  for (const none of [undefined, null, 5, {}, Buffer.from('t')]) {
+    await assert.rejects(producer.send({ topic: none, value: 'x' }), wrong(TypeError, 'topic '), String(none));
+    await assert.rejects(producer.sendBatch(batch, none, 0), wrong(TypeError, 'topic '), String(none));
+    await assert.rejects(producer.partitionsFor(none), wrong(TypeError, 'topic '), String(none));
+    await assert.rejects(producer.sendBatch(none, 't', 0), wrong(TypeError, 'batch '), String(none));
+  }
+  for (const none of [undefined, null, 5, 'text', true]) {
+    await assert.rejects(producer.send(none), wrong(TypeError, 'message '), String(none));
+  }
+  for (const none of ['0', 0n, {}, true]) {
+    await assert.rejects(producer.send({ topic: 't', value: 'x', partition: none }), wrong(TypeError, 'partition '));
+    await assert.rejects(producer.sendBatch(batch, 't', none), wrong(TypeError, 'partition '), String(none));
+  }
+  await assert.rejects(producer.sendBatch(batch, 't', null), wrong(TypeError, 'partition '));
+  for (const none of [-1, 0.5, NaN, 2 ** 31]) {
+    await assert.rejects(producer.send({ topic: 't', value: 'x', partition: none }), wrong(RangeError, 'partition '));
+    await assert.rejects(producer.sendBatch(batch, 't', none), wrong(RangeError, 'partition '), String(none));
+  }
+  assert.strictEqual((await producer.send({ topic: 't', value: 'x', partition: 0 })).offset, 0);
+}));
+
 test('what is no function begins no transaction', withProducer({ 'transactional.id': 'id' }, async (producer) => {
   for (const none of [undefined, null, 5, {}, Promise.resolve()]) {
     await assert.rejects(producer.transaction(none), wrong(TypeError, 'body '), String(none));
@@ -115,6 +154,19 @@ test('what is no function begins no transaction', withProducer({ 'transactional.
 test('a property with a NUL is refused', () => {
   for (const properties of [{ 'client.id': 'a\0b' }, { 'client.id\0x': 'a' }]) {
     assert.throws(() => new Producer({ 'test.mock.num.brokers': 1, ...properties }), { name: 'INVALID_CONFIG' });
+  }
+});
+
+test('reports without which promises would not be settled cannot be left out', async () => {
+  for (const reports of [{ 'kprod.delivery.reports': 'none' }, { 'kprod.delivery.reports': 'errors' },
+    { 'delivery.report.only.error': true }]) {
+    assert.throws(() => new Producer({ 'test.mock.num.brokers': 1, ...reports }), (error) =>
+      error.name === 'INVALID_CONFIG' && /^kprod.delivery.reports .*delivery.report.only.error.* promises/.test(error.message));
+  }
+  for (const reports of [{ 'kprod.delivery.reports': 'all' }, { 'delivery.report.only.error': false }]) {
+    const producer = new Producer({ 'test.mock.num.brokers': 1, ...reports });
+    await producer.send({ topic: 't', value: 'x' });
+    await producer.close();
   }
 });
 

@@ -21,6 +21,19 @@ class TestMisuse < Test::Unit::TestCase
     [nil, 5, 'text', [%w[a b]]].each { |none| refuses(/\Aproperties /) { Kprod::Producer.new(none) } }
   end
 
+  # The futures of what is sent would have no outcome.
+  def test_reports_cannot_be_left_out
+    [%w[kprod.delivery.reports none], %w[kprod.delivery.reports errors],
+     ['delivery.report.only.error', true]].each do |key, value|
+      refuses(/\Akprod.delivery.reports .*delivery.report.only.error.* futures/, Kprod::ConfigError) do
+        Kprod::Producer.new(MOCK.merge(key => value))
+      end
+    end
+    [%w[kprod.delivery.reports all], ['delivery.report.only.error', false]].each do |key, value|
+      with(key => value) { |producer| assert_nothing_was_sent(producer) }
+    end
+  end
+
   def test_topics
     with do |producer|
       batch = producer.create_batch

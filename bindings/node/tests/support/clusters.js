@@ -13,6 +13,7 @@ const SCRIPTS = path.join(__dirname, '../../../../script');
 const UP = 0;
 const CRASHED = 1;
 /** Numbers of APIs. */
+const INIT_PRODUCER_ID = 22;
 const END_TXN = 26;
 const TXN_OFFSET_COMMIT = 28;
 /** The size of kprod_mock_fault_t, and where in it the numbers are. */
@@ -99,4 +100,4 @@ class Kafka {
   }
 }
 
-module.exports = { MockCluster, Kafka, kafkaIsMissing, UP, CRASHED, END_TXN, TXN_OFFSET_COMMIT };
+module.exports = { MockCluster, Kafka, kafkaIsMissing, UP, CRASHED, INIT_PRODUCER_ID, END_TXN, TXN_OFFSET_COMMIT };

@@ -12,12 +12,15 @@ module Kprod
     CLOSED = -105
     FORKED = -106
     IN_CALLBACK = -107
+    ILLEGAL_STATE = -108
     CANCELLED = -116
     NOTHING = { Object => :never }.freeze
-    private_constant :QUEUE_FULL, :REPORT_QUEUE_FULL, :CLOSED, :FORKED, :IN_CALLBACK, :CANCELLED, :NOTHING
+    ENDED = 'a transaction has begun or ended while it waited to be sent'
+    private_constant :QUEUE_FULL, :REPORT_QUEUE_FULL, :CLOSED, :FORKED, :IN_CALLBACK, :ILLEGAL_STATE, :CANCELLED,
+                     :NOTHING, :ENDED
 
     # While a transaction is open: why records sent in it were refused. The library does not know of them, and would
-    # commit the rest. Sends add to it under the lock.
+    # commit the rest. Sends add to it under the lock. Each transaction has its own, by which what waits knows its own.
     # @return [Array<Error>, nil]
     attr_accessor :refusals
 
@@ -90,7 +93,7 @@ module Kprod
     def add(topic, value, key, headers, partition, timestamp, callback, producer, wait)
       future = Future.new(self, callback)
       locked do
-        await_room(wait && !callback?) if @full || @ended
+        within_part { await_room(wait && !callback?) } if @full || @ended
         # First, so that an interrupted send leaves no record behind that nobody looks after.
         interrupt if @idle
         @producer = producer
@@ -119,7 +122,7 @@ module Kprod
       accepted = Future.new(self, nil)
       tag = ended = nil
       locked do
-        await_gone
+        within_part { await_gone }
         whole do
           start(accepted) { |accepted_tag| owe(tag = (@last_tag += 1), outcome, start.call(tag, accepted_tag)) }
           @producer = producer
@@ -318,6 +321,13 @@ module Kprod
     end
 
     def wait_for(condition, limit = nil) = hold { condition.wait(@mutex, limit) }
+
+    # What the block waits to send is part of no other transaction than before.
+    def within_part
+      part = @refusals
+      yield
+      raise Error.of(ILLEGAL_STATE, ENDED) unless @refusals.equal?(part)
+    end
 
     def await_room(wait)
       limit = now + @max_block

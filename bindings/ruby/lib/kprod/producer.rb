@@ -6,7 +6,11 @@ module Kprod
   class Producer
     UNASSIGNED = -1
     CLOSED = -105
-    private_constant :UNASSIGNED, :CLOSED
+    INVALID_CONFIG = -103
+    REPORTS = 'kprod.delivery.reports'
+    REPORTS_HELP = "#{REPORTS} (also delivery.report.only.error) must be left at all: the reports settle the futures of " \
+                   'what is sent'
+    private_constant :UNASSIGNED, :CLOSED, :INVALID_CONFIG, :REPORTS, :REPORTS_HELP
 
     # @param properties [Hash] the library's properties by name, as docs/configuration.md lists them
     def initialize(properties)
@@ -141,8 +145,13 @@ module Kprod
         code = Library.kprod_config_set(config, key.to_s, value.to_s, error)
         raise Error.taken(error, code) unless code.zero?
       end
-      Library.kprod_config_get(config, 'max.block.ms', out, error)
-      max_block = out.read_pointer.read_string.to_i / 1000.0
+      value_of = lambda do |key|
+        Library.kprod_config_get(config, key, out, error)
+        out.read_pointer.read_string
+      end
+      max_block = value_of.call('max.block.ms').to_i / 1000.0
+      raise Error.of(INVALID_CONFIG, REPORTS_HELP) unless value_of.call(REPORTS) == 'all'
+
       code = Library.kprod_create(config, Library::API_VERSION, out, error)
       raise Error.taken(error, code) unless code.zero?
 

@@ -16,15 +16,26 @@ module Kprod
       @outgoing = outgoing
       # A step that was interrupted, and its future.
       @left = nil
+      # The refusals of a transaction whose begin has not ended.
+      @begun = nil
     end
 
     def begin
-      before = @outgoing.refusals
-      @outgoing.refusals ||= []
-      step([:begin]) { |tag| Library.kprod_begin_transaction_async(@handle, tag) }
+      own = @begun
+      # What was sent before is no part of it.
+      step([:begin], after_sends: true) do |tag|
+        own = @outgoing.refusals = [] if @outgoing.refusals.nil?
+        Library.kprod_begin_transaction_async(@handle, tag)
+      end
+      own = nil
     rescue Error => e
-      @outgoing.refusals = before unless e.is_a?(TimedOutError)
+      unless e.is_a?(TimedOutError)
+        @outgoing.refusals = nil if own && @outgoing.refusals.equal?(own)
+        own = nil
+      end
       raise
+    ensure
+      @begun = own
     end
 
     def commit
@@ -48,8 +59,16 @@ module Kprod
       # The library answers one call at a time.
       @left.last.wait if @left && @left.first.first == :offsets
       @outgoing.fail(ABORTED)
-      step([:abort]) { |tag| Library.kprod_abort_transaction_async(@handle, tag) }
-      @outgoing.refusals = nil
+      refusals = nil
+      step([:abort]) do |tag|
+        refusals = @outgoing.refusals
+        # What waits is not to be sent in the next one.
+        @outgoing.refusals = nil
+        Library.kprod_abort_transaction_async(@handle, tag)
+      end
+    rescue Error => e
+      @outgoing.refusals ||= refusals unless e.is_a?(TimedOutError)
+      raise
     end
 
     def send_offsets(offsets, group)
