@@ -50,11 +50,16 @@ struct State {
     error: Option<Error>,
     /// Counts what the cluster said, so that a waiter does not take an old answer for its own.
     answers: u64,
-    moving: bool,
-    /// On the move, and slowly: a user's partitioner is asked. Who sends meanwhile asks it itself, for so many partitions.
-    deciding: Option<i32>,
-    /// How many partitions those on the move will find, if the cluster has said so since the move began.
-    latest: Option<i32>,
+    moving: Option<Move>,
+}
+
+/// Parked records are on the move to their partitions.
+#[derive(Clone, Copy, Debug)]
+struct Move {
+    /// How many partitions there are, as the cluster said last.
+    count: i32,
+    /// Slowly: a user's partitioner is asked. Who sends meanwhile asks it itself.
+    decides: bool,
 }
 
 /// A record or a user's batch whose topic is not known yet, with everything it needs to move on.
@@ -119,10 +124,9 @@ impl Lot<'_> {
 }
 
 impl State {
-    /// The cluster has said how many partitions those on the move will find.
-    fn note_count(&mut self, count: i32) {
-        self.latest = Some(count);
-        self.deciding = self.deciding.and(self.latest);
+    fn deciding(&self) -> Option<i32> {
+        let moving = self.moving.filter(|moving| moving.decides);
+        moving.map(|moving| moving.count)
     }
 }
 
@@ -141,9 +145,7 @@ impl Topic {
                 parked: VecDeque::new(),
                 error: None,
                 answers: 0,
-                moving: false,
-                deciding: None,
-                latest: None,
+                moving: None,
             }),
             changed: Condvar::new(),
             last_used: AtomicU64::new(0),
@@ -284,7 +286,7 @@ impl Topic {
 
     /// How many partitions there are to choose from, if the parked records are on the move with a user's partitioner.
     pub fn deciding(&self) -> Option<i32> {
-        self.state.lock().deciding
+        self.state.lock().deciding()
     }
 
     /// Waits until the partitions are known, or records are parked with their partition chosen; answers the error that
@@ -294,7 +296,7 @@ impl Topic {
         deadline: Option<Instant>,
         ask: impl FnOnce(),
     ) -> Result<(), ErrorCode> {
-        self.wait(deadline, |state| state.deciding.is_some(), ask)
+        self.wait(deadline, |state| state.deciding().is_some(), ask)
     }
 
     /// Waits until the partitions are known and what was parked has moved on.
@@ -350,8 +352,8 @@ impl Topic {
     /// The topic was made anew with this many partitions: the others are no choice any more.
     pub fn shrink(&self, count: i32) {
         let mut state = self.state.lock();
-        if state.moving {
-            state.note_count(count);
+        if let Some(moving) = &mut state.moving {
+            moving.count = count;
         } else if count < self.partition_count() {
             self.publish(count);
         }
@@ -361,12 +363,12 @@ impl Topic {
     /// `decides`: a user's partitioner is asked.
     pub fn begin_move(&self, count: i32, decides: bool) -> bool {
         let mut state = self.state.lock();
-        if state.moving {
-            state.note_count(count);
+        if let Some(moving) = &mut state.moving {
+            // An answer that leaves some out is not believed to have removed them.
+            moving.count = moving.count.max(count);
             return false;
         }
-        state.moving = true;
-        state.deciding = decides.then_some(count);
+        state.moving = Some(Move { count, decides });
         self.changed.notify_all();
         true
     }
@@ -425,10 +427,9 @@ impl Topic {
     }
 
     fn end_move(&self, state: &mut State, count: i32) {
-        state.moving = false;
-        state.deciding = None;
         state.error = None;
-        self.publish(state.latest.take().unwrap_or(count));
+        let moved = state.moving.take();
+        self.publish(moved.map_or(count, |moved| moved.count));
     }
 
     /// When the oldest parked record came.
@@ -455,20 +456,24 @@ impl Topic {
         }
     }
 
-    /// Takes the parked records that came up to `before`, but for those whose partition has others without an outcome.
-    pub fn take_expired(&self, before: Instant) -> Vec<Parked> {
-        let mut state = self.state.lock();
-        let count = state
-            .parked
-            .partition_point(|parked| parked.created <= before);
+    /// Takes the first of the parked records if it came up to `before`, and nothing before it in its partition is
+    /// without an outcome.
+    pub fn take_expired(&self, before: Instant) -> Option<Parked> {
         let is_busy = |index: i32| self.partition(index).is_some_and(|own| own.load() > 0);
-        let late = state.parked.drain(..count);
-        let (waiting, expired): (Vec<_>, Vec<_>) =
-            late.partition(|parked| parked.partition.is_some_and(is_busy));
-        for parked in waiting.into_iter().rev() {
-            state.parked.push_front(parked);
+        self.state
+            .lock()
+            .parked
+            .pop_front_if(|first| first.created <= before && !first.partition.is_some_and(is_busy))
+    }
+
+    /// Takes all that is parked, and what waits in the partitions' queues before it: `queued` gets that, by partition.
+    pub fn take_waiting(&self, mut queued: impl FnMut(usize, Vec<Box<Batch>>)) -> Vec<Parked> {
+        // Under one lock, so that nothing moves on in between.
+        let mut state = self.state.lock();
+        for partition in self.partitions() {
+            queued(partition.id, partition.take_all());
         }
-        expired
+        state.parked.drain(..).collect()
     }
 
     /// Takes the parked records that came up to `before`.

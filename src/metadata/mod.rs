@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
+use smallvec::SmallVec;
 use tokio::time::Instant;
 
 use crate::config::ProducerConfig;
@@ -16,9 +17,8 @@ use crate::sys::Rng;
 /// which its partitions stand still.
 const IMPATIENCE: u32 = 4;
 
-/// How long after a topic was made anew a broker that knows the former one is taken to be behind. An id that is given for
-/// longer is believed: then the other one was old.
-const HEARSAY: Duration = Duration::from_secs(5);
+/// So many ids that a topic had before are remembered.
+const FORMER: usize = 4;
 
 #[derive(Debug)]
 pub struct Metadata {
@@ -35,25 +35,14 @@ pub struct Metadata {
     full_refresh_at: Instant,
     ids: HashMap<u32, KnownId>,
     by_id: HashMap<Uuid, u32>,
-    /// The newest question that was answered.
-    newest: Option<RequestId>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct KnownId {
     id: Uuid,
-    /// What it was before, and since when it is not.
-    former: Option<(Uuid, Instant)>,
-}
-
-/// What the id that an answer gives to a topic says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TopicId {
-    AsBefore,
-    /// The topic was deleted and made anew.
-    Another,
-    /// It is that of a topic which was just made anew: the broker has not heard of that yet.
-    Former,
+    since: Instant,
+    /// What it was before, the last one first.
+    former: SmallVec<[Uuid; FORMER]>,
 }
 
 /// The one request that may be under way.
@@ -88,6 +77,20 @@ pub enum Question {
     AllInUse(Vec<u32>),
 }
 
+/// What the id that an answer gives to a topic says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TopicId {
+    AsBefore,
+    /// The topic was deleted and made anew. `again`: it has had this id before, so that brokers disagree.
+    Another {
+        again: bool,
+    },
+    /// There was none before, or there is none any more: whether it is the same topic is not known.
+    Unclear,
+    /// It is a former one, in an answer to a question that is older than what is known.
+    Outdated,
+}
+
 impl Metadata {
     pub fn new(config: &ProducerConfig, now: Instant) -> Self {
         Metadata {
@@ -104,7 +107,6 @@ impl Metadata {
             full_refresh_at: now + config.metadata.max_age,
             ids: HashMap::new(),
             by_id: HashMap::new(),
-            newest: None,
         }
     }
 
@@ -218,15 +220,9 @@ impl Metadata {
         }
     }
 
-    /// Whether a question that was asked later has been answered: what this one says is older, or worth no more.
-    pub fn is_outdated(&self, request: RequestId) -> bool {
-        self.newest.is_some_and(|newest| request < newest)
-    }
-
     /// The request's answer was taken in. `complete`: nothing in it has to be asked again.
     pub fn answered(&mut self, request: RequestId, complete: bool, now: Instant, rng: &Rng) {
         self.known_since = Some(now);
-        self.newest = Some(request);
         if !matches!(self.state, State::Asked { id, .. } if id == request) {
             // It was given up, and what it asked for has been asked for again.
             return;
@@ -277,28 +273,39 @@ impl Metadata {
         self.by_id.get(&id).copied()
     }
 
-    /// Notes a topic's id, unless it is a former one.
-    pub fn set_topic_id(&mut self, topic: u32, id: Uuid, now: Instant) -> TopicId {
-        let known = self.ids.get(&topic).copied();
-        let before = known.map_or(Uuid::ZERO, |known| known.id);
+    /// Notes the id that the answer to a question gives to a topic, unless that is outdated.
+    pub fn set_topic_id(&mut self, topic: u32, id: Uuid, asked: Instant, now: Instant) -> TopicId {
+        let Some(known) = self.ids.get_mut(&topic) else {
+            let known = KnownId {
+                id,
+                since: now,
+                former: SmallVec::new(),
+            };
+            self.ids.insert(topic, known);
+            if !id.is_zero() {
+                self.by_id.insert(id, topic);
+            }
+            return TopicId::Unclear;
+        };
+        let before = known.id;
+        let again = known.former.contains(&id);
         if before == id {
             return TopicId::AsBefore;
         }
-        let former = known.and_then(|known| known.former);
-        if former.is_some_and(|(former, since)| former == id && now < since + HEARSAY) {
-            return TopicId::Former;
+        if again && asked < known.since {
+            return TopicId::Outdated;
         }
+        (known.id, known.since) = (id, now);
         self.by_id.remove(&before);
         if !id.is_zero() {
             self.by_id.insert(id, topic);
         }
-        let is_another = !before.is_zero() && !id.is_zero();
-        let former = is_another.then_some((before, now)).or(former);
-        self.ids.insert(topic, KnownId { id, former });
-        match is_another {
-            true => TopicId::Another,
-            false => TopicId::AsBefore,
+        if before.is_zero() || id.is_zero() {
+            return TopicId::Unclear;
         }
+        known.former.truncate(FORMER - 1);
+        known.former.insert(0, before);
+        TopicId::Another { again }
     }
 }
 
@@ -456,41 +463,30 @@ mod tests {
         let now = Instant::now();
         let mut metadata = metadata(now);
         let ids = [1u8, 2].map(|byte| Uuid([byte; 16]));
-        let said = [Uuid::ZERO, ids[0], ids[0], ids[1]].map(|id| metadata.set_topic_id(7, id, now));
-        assert_eq!(said[..3], [TopicId::AsBefore; 3]);
-        assert_eq!(said[3], TopicId::Another);
+        let mut told = |id| metadata.set_topic_id(7, id, now, now);
+        assert_eq!(told(Uuid::ZERO), TopicId::Unclear);
+        assert_eq!(told(ids[0]), TopicId::Unclear);
+        assert_eq!(told(ids[0]), TopicId::AsBefore);
+        assert_eq!(told(ids[1]), TopicId::Another { again: false });
         assert_eq!(metadata.topic_by_id(ids[1]), Some(7));
         assert_eq!(metadata.topic_by_id(ids[0]), None);
     }
 
     #[test]
-    fn a_former_id_is_not_believed_for_a_while() {
+    fn a_former_id_is_believed_if_it_was_asked_for_since() {
         let now = Instant::now();
         let mut metadata = metadata(now);
-        let ids = [1u8, 2].map(|byte| Uuid([byte; 16]));
-        metadata.set_topic_id(7, ids[0], now);
-        metadata.set_topic_id(7, ids[1], now);
-        let soon = now + HEARSAY / 2;
-        assert_eq!(metadata.set_topic_id(7, ids[0], soon), TopicId::Former);
-        assert_eq!(metadata.topic_id(7), ids[1]);
-        assert_eq!(metadata.set_topic_id(7, ids[1], soon), TopicId::AsBefore);
-        let later = now + HEARSAY;
-        assert_eq!(metadata.set_topic_id(7, ids[0], later), TopicId::Another);
-        assert_eq!(metadata.topic_id(7), ids[0]);
-    }
-
-    #[test]
-    fn an_answer_that_comes_behind_that_to_a_later_question_is_outdated() {
-        let now = Instant::now();
-        let mut metadata = metadata(now);
-        metadata.want(7);
-        let question = metadata.question(now, true).unwrap();
-        metadata.asked(ID, now, &question);
-        metadata.abandon_request(now, &rng());
-        metadata.asked(RequestId(2), now, &question);
-        assert!(!metadata.is_outdated(ID));
-        metadata.answered(RequestId(2), true, now, &rng());
-        assert!(metadata.is_outdated(ID));
-        assert!(!metadata.is_outdated(RequestId(3)));
+        let ids = [1u8, 2, 3].map(|byte| Uuid([byte; 16]));
+        let soon = now + Duration::from_millis(1);
+        for id in ids {
+            metadata.set_topic_id(7, id, now, soon);
+        }
+        let mut told = |id, asked| metadata.set_topic_id(7, id, asked, soon);
+        assert_eq!(told(ids[0], now), TopicId::Outdated);
+        assert_eq!(told(ids[1], now), TopicId::Outdated);
+        assert_eq!(told(ids[2], now), TopicId::AsBefore);
+        assert_eq!(told(ids[0], soon), TopicId::Another { again: true });
+        assert_eq!(told(ids[2], soon), TopicId::Another { again: true });
+        assert_eq!(metadata.topic_id(7), ids[2]);
     }
 }

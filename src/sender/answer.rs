@@ -177,7 +177,8 @@ impl Engine {
                     log_start_offset: answer.log_start_offset,
                     ..delivered(&self.tracks[track_id], answer.base_offset)
                 };
-                self.note_acknowledged(track_id, &batch, behind);
+                let by_id = !request.items[at].topic_id.is_zero();
+                self.note_acknowledged(track_id, &batch, behind, by_id);
                 self.deliver_unremembered(track_id);
                 match self.tracks[track_id].has_older(&batch) {
                     true => self.tracks[track_id].hold(batch, outcome),

@@ -36,10 +36,11 @@ impl Engine {
             }
             return;
         };
-        let judge = self.broker_to_judge(now);
-        let Some(broker) = judge.or_else(|| self.broker_to_ask(now)) else {
+        // Another one than last time: one that is behind the times would give the same answer again.
+        let Some(broker) = self.broker_to_ask(self.asked_last, now) else {
             return self.connect_somewhere(now);
         };
+        self.asked_last = Some(broker);
         if let Question::AllInUse(_) = &question {
             self.ask_features(broker, now);
         }
@@ -61,15 +62,24 @@ impl Engine {
         }
     }
 
-    /// A connected broker with the least to do; nodes before bootstrap servers. One that has been silent for
-    /// long would not answer this either, so it is asked only where no other can be.
-    pub(super) fn broker_to_ask(&self, now: Instant) -> Option<i32> {
+    /// A connected broker with the least to do; nodes before bootstrap servers, and any other before `unlike`. One that
+    /// has been silent for long would not answer this either, so it is asked only where no other can be.
+    pub(super) fn broker_to_ask(&self, unlike: Option<i32>, now: Instant) -> Option<i32> {
         let is_stalled = |broker: &Broker| broker.is_silent(now);
         let best = self
             .brokers
             .values()
             .filter(|broker| broker.is_ready() && !broker.is_throttled(now))
-            .min_by_key(|broker| (is_stalled(broker), broker.is_bootstrap(), broker.in_flight))?;
+            .min_by_key(|broker| {
+                let is_unlike = unlike == Some(broker.id);
+                let is_bootstrap = broker.is_bootstrap();
+                (
+                    is_stalled(broker),
+                    is_bootstrap,
+                    is_unlike,
+                    broker.in_flight,
+                )
+            })?;
         let others = || {
             self.brokers
                 .values()
@@ -158,7 +168,7 @@ impl Engine {
         in_use
     }
 
-    fn send_metadata(
+    pub(super) fn send_metadata(
         &mut self,
         broker_id: i32,
         topics: Vec<u32>,
@@ -203,9 +213,6 @@ impl Engine {
         };
         let throttle_ms = response.throttle_time_ms;
         self.note_answer(question.broker, Subject::Metadata, throttle_ms, now);
-        if self.metadata.is_outdated(id) {
-            return Ok(());
-        }
         if ErrorCode::of_broker(response.error_code) == ErrorCode::REBOOTSTRAP_REQUIRED {
             self.rebootstrap(now);
             return Ok(());
@@ -281,20 +288,18 @@ impl Engine {
         if code != ErrorCode::OK || answer.partitions.is_empty() {
             return self.take_topic_error(&topic, code, now);
         }
-        match self
+        let said = self
             .metadata
-            .set_topic_id(topic.handle, answer.topic_id, now)
-        {
+            .set_topic_id(topic.handle, answer.topic_id, question.sent, now);
+        match said {
             TopicId::AsBefore => {}
-            TopicId::Another => self.on_recreated(&topic, answer.partitions.len() as i32, now),
-            TopicId::Former => {
-                self.metadata.want(topic.handle);
-                return false;
+            TopicId::Another { .. } => {
+                self.on_recreated(&topic, answer.partitions.len() as i32, now);
             }
+            TopicId::Unclear => self.forget_offsets(&topic),
+            TopicId::Outdated => return self.has_leaders(&topic),
         }
-        for partition in topic.partitions() {
-            self.judge_suspicion(partition.id, answer.topic_id, question, now);
-        }
+        self.judge_suspicions(&topic, answer.topic_id, question);
         let count = self.add_partitions(&topic, &answer.partitions);
         for partition in &answer.partitions {
             self.take_leader(&topic, partition, now);
@@ -310,12 +315,22 @@ impl Engine {
         for partition in topic.partitions() {
             self.examine_if_waiting(partition.id, now);
         }
-        // A partition without a leader, or one that is gone, is only worth a hurry if something waits for it.
-        let complete = !self.lacks_leader(&topic);
-        if !complete {
+        if said == (TopicId::Another { again: true }) {
+            // Brokers that disagree are asked again until they do not.
+            self.metadata.want(topic.handle);
+            return false;
+        }
+        self.has_leaders(&topic)
+    }
+
+    /// False: some are wanted, and the topic is to be asked for again. A partition without a leader, or whose leader is
+    /// gone, is only worth a hurry if something waits for it.
+    fn has_leaders(&mut self, topic: &Topic) -> bool {
+        let lacks = self.lacks_leader(topic);
+        if lacks {
             self.metadata.want(topic.handle);
         }
-        complete
+        !lacks
     }
 
     fn take_topic_error(&mut self, topic: &Arc<Topic>, code: ErrorCode, now: Instant) -> bool {

@@ -16,7 +16,7 @@ impl Engine {
     /// Sends the step's request, or does what has to come first.
     pub(super) fn take_step(&mut self, step: Step, now: Instant) {
         let node = match self.transactor.destination(step) {
-            Destination::Any => match self.broker_to_ask(now) {
+            Destination::Any => match self.broker_to_ask(None, now) {
                 Some(node) => node,
                 None => return self.connect_somewhere(now),
             },
@@ -94,7 +94,7 @@ impl Engine {
             return;
         }
         let Some(other) = self
-            .broker_to_ask(now)
+            .broker_to_ask(None, now)
             .filter(|other| !stalled.contains(other))
         else {
             return self.connect_somewhere(now);

@@ -1,35 +1,45 @@
 //! The ends: purge, close, a fatal error, and leaving nothing unreported.
 
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
 use tokio::time::Instant;
 
 use super::Engine;
 use super::answer::{Refusal, persistence};
-use crate::accumulator::{Accumulator, Batch};
+use crate::accumulator::{Accumulator, Batch, Parked, Topic};
 use crate::completion::{LogLevel, Persistence};
 use crate::error::{Error, ErrorCode};
+
+#[derive(Default)]
+struct Waiting {
+    /// By partition, in order.
+    queued: HashMap<usize, VecDeque<Box<Batch>>>,
+    /// Behind them.
+    parked: Vec<(Arc<Topic>, Vec<Parked>)>,
+}
 
 impl Engine {
     /// Drops what the caller asks to, with its own error codes.
     pub(super) fn purge(&mut self, queued: bool, in_flight: bool, now: Instant) {
-        // First, so that none of them moves on to a partition that was looked at already.
-        let topics = self.accumulator.topics.iter().filter(|_| queued);
-        let parked: Vec<_> = topics
-            .map(|topic| (topic.clone(), topic.take_parked(Instant::now())))
-            .collect();
+        let mut waiting = match queued {
+            true => self.take_waiting(),
+            false => Waiting::default(),
+        };
         for id in 0..self.tracks.len() {
             match (queued, in_flight) {
                 (true, true) => self.drop_undecided(id, purged),
                 (true, false) => self.drop_repeated(id),
                 (false, _) => self.drop_in_flight(id, ErrorCode::PURGED_IN_FLIGHT),
             }
-            if queued {
-                self.drop_queued(id, &bare(ErrorCode::PURGED_QUEUED));
+            for batch in waiting.queued.remove(&id).unwrap_or_default() {
+                self.fail_batch(id, *batch, &bare(ErrorCode::PURGED_QUEUED));
             }
             self.examine(id, now);
         }
         // Behind what was before them in their partitions.
         self.report();
-        for (topic, taken) in parked {
+        for (topic, taken) in waiting.parked {
             let message = match topic.deciding() {
                 Some(_) => "purged while the partitioner was waited for",
                 None => "purged while its metadata was awaited",
@@ -88,13 +98,32 @@ impl Engine {
 
     /// Reports everything that is left with `code`, and ends.
     fn give_up(&mut self, code: ErrorCode) {
+        let mut waiting = self.take_waiting();
         for id in 0..self.tracks.len() {
             self.drop_undecided(id, |_| code);
-            self.drop_queued(id, &bare(code));
+            for batch in waiting.queued.remove(&id).unwrap_or_default() {
+                self.fail_batch(id, *batch, &bare(code));
+            }
         }
         self.report();
-        fail_parked_everywhere(&self.accumulator, code);
+        for (topic, taken) in waiting.parked {
+            topic.fail_taken(taken, code, code.text_for_accepted());
+        }
         self.ended = true;
+    }
+
+    /// Takes what has not left its queue yet, of each topic at one moment.
+    fn take_waiting(&self) -> Waiting {
+        let mut waiting = Waiting::default();
+        for topic in self.accumulator.topics.iter() {
+            let parked = topic.take_waiting(|id, batches| {
+                if !batches.is_empty() {
+                    waiting.queued.insert(id, batches.into());
+                }
+            });
+            waiting.parked.push((topic.clone(), parked));
+        }
+        waiting
     }
 
     /// The cluster refuses this producer as a whole.

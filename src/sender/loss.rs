@@ -1,96 +1,145 @@
 //! Logs that lack what was acknowledged: how that shows, and what follows.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::broker::Broker;
 use super::drain::Question;
 use super::{Engine, Timer};
+use crate::accumulator::Topic;
 use crate::completion::LogLevel;
 use crate::config::DataLoss;
 use crate::error::{Error, ErrorCode};
 use crate::protocol::Uuid;
 
 /// How long after a broker took records as their leader it surely knows which topic they are of. (With ZooKeeper a
-/// broker is told so by two requests; with KRaft it knows at once.)
+/// broker is told so by two requests; with KRaft it knows at once.) It is asked as often.
 const SETTLED: Duration = Duration::from_secs(1);
+/// How long it is tried to find out whether records were lost.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+const NO_IDS: &str = "brokers that give no topic ids do not tell which";
 
 /// An acknowledged offset has come again: the topic was made anew, or its log is not what it was.
 #[derive(Clone, Copy, Debug)]
 pub struct Suspicion {
     offset: i64,
-    /// Who gave the offset again: others may be behind the times.
-    leader: i32,
+    /// Who has acknowledged something since, and so knows the topic: others may be behind the times.
+    witness: i32,
     /// From then on it is to be asked.
     due: Instant,
+    end: Instant,
 }
 
 impl Engine {
-    /// An acknowledged offset has come again.
-    pub(super) fn suspect(&mut self, id: usize, offset: i64, leader: i32) {
+    /// An acknowledged offset has come again, in an answer to a request that named the topic and not its id.
+    pub(super) fn suspect(&mut self, id: usize, offset: i64, witness: i32) {
         let due = Instant::now() + SETTLED;
         let track = &mut self.tracks[id];
         track.suspicion.get_or_insert(Suspicion {
             offset,
-            leader,
+            witness,
             due,
+            end: due + PATIENCE,
         });
-        self.metadata.want(track.topic.handle);
-        self.timers.at(due, Timer::Suspicion(id));
+        let topic = track.topic.handle;
+        self.metadata.want(topic);
+        self.look_into(topic, due);
         self.doom_for(id, "records that it may have written are lost");
     }
 
-    /// Asks for the topic's metadata again, which judges.
-    pub(super) fn pursue_suspicion(&mut self, id: usize) {
-        let track = &self.tracks[id];
-        if track.suspicion.is_some() {
-            self.metadata.want(track.topic.handle);
+    /// The partition's leader has acknowledged something.
+    pub(super) fn note_witness(&mut self, id: usize, leader: i32) {
+        if let Some(suspicion) = &mut self.tracks[id].suspicion
+            && suspicion.witness != leader
+        {
+            suspicion.witness = leader;
+            suspicion.due = Instant::now() + SETTLED;
         }
     }
 
-    /// The broker whose answer would judge a suspicion, if there is one and it can be asked.
-    pub(super) fn broker_to_judge(&self, now: Instant) -> Option<i32> {
-        let due = self.tracks.iter().filter_map(|track| track.suspicion);
-        let mut leaders = due.filter(|suspicion| suspicion.due <= now);
-        let leader = leaders.find(|suspicion| self.can_ask(suspicion.leader, now));
-        leader.map(|suspicion| suspicion.leader)
+    fn look_into(&mut self, topic: u32, at: Instant) {
+        if self.suspects.insert(topic) {
+            self.timers.at(at, Timer::Suspicion(topic));
+        }
     }
 
-    fn can_ask(&self, broker: i32, now: Instant) -> bool {
-        let broker = self.brokers.get(&broker);
-        broker.is_some_and(|broker| {
-            broker.is_ready() && !broker.is_throttled(now) && !broker.is_silent(now)
-        })
-    }
-
-    /// By an answer to this question the partition's topic, which has this id, was not made anew: then records were
-    /// lost, if the answer is good enough to tell.
-    pub(super) fn judge_suspicion(
-        &mut self,
-        id: usize,
-        topic: Uuid,
-        question: &Question,
-        now: Instant,
-    ) {
-        let Some(suspicion) = self.tracks[id].suspicion else {
+    /// Asks those who know whether the topic was made anew, each once.
+    pub(super) fn pursue_suspicions(&mut self, handle: u32, now: Instant) {
+        self.suspects.remove(&handle);
+        let Some(topic) = self.accumulator.topics.get(handle).cloned() else {
             return;
         };
-        let is_witness =
-            question.broker == suspicion.leader || !self.can_ask(suspicion.leader, now);
-        if question.sent < suspicion.due || !is_witness {
-            let next = suspicion.due.max(now + self.config.retry_backoff);
-            return self.timers.at(next, Timer::Suspicion(id));
+        let mut witnesses = BTreeSet::new();
+        for partition in topic.partitions() {
+            let Some(suspicion) = self.tracks[partition.id].suspicion else {
+                continue;
+            };
+            if suspicion.end <= now {
+                self.leave_open(partition.id, "its leader could not be asked which");
+                continue;
+            }
+            self.look_into(handle, now + SETTLED);
+            if suspicion.due <= now {
+                witnesses.insert(suspicion.witness);
+            }
         }
-        if !topic.is_zero() {
-            self.note_loss(id, Some(suspicion.offset), -1);
-            return;
+        for witness in witnesses {
+            let can_answer = |broker: &Broker| broker.is_ready() && !broker.is_throttled(now);
+            if self.brokers.get(&witness).is_some_and(can_answer) {
+                self.send_metadata(witness, vec![handle], now);
+            }
         }
+    }
+
+    /// By the answer to this question the topic, which has this id, was not made anew: then records were lost, if the
+    /// broker that was asked knows.
+    pub(super) fn judge_suspicions(&mut self, topic: &Topic, topic_id: Uuid, question: &Question) {
+        for partition in topic.partitions() {
+            let Some(suspicion) = self.tracks[partition.id].suspicion else {
+                continue;
+            };
+            if question.broker != suspicion.witness || question.sent < suspicion.due {
+                continue;
+            }
+            match topic_id.is_zero() {
+                true => self.leave_open(partition.id, NO_IDS),
+                false => {
+                    self.note_loss(partition.id, Some(suspicion.offset), -1);
+                }
+            }
+        }
+    }
+
+    /// Whether it is still the same topic cannot be said: what was acknowledged says nothing of the offsets to come.
+    pub(super) fn forget_offsets(&mut self, topic: &Topic) {
+        for partition in topic.partitions() {
+            self.tracks[partition.id].lineage.forget_offsets();
+            self.leave_open(partition.id, NO_IDS);
+        }
+    }
+
+    /// The producer ends with suspicions.
+    pub(super) fn leave_all_open(&mut self) {
+        for id in 0..self.tracks.len() {
+            self.leave_open(
+                id,
+                "the producer was closed before its leader was asked which",
+            );
+        }
+    }
+
+    fn leave_open(&mut self, id: usize, why: &str) {
         let track = &mut self.tracks[id];
-        track.suspicion = None;
+        let Some(suspicion) = track.suspicion.take() else {
+            return;
+        };
         self.shared.log.log(LogLevel::Warning, || {
             format!(
                 "topic {} partition {}: offset {}, which was acknowledged, has come again. The topic was deleted and \
-                 made anew, or its log has lost records: brokers that give no topic ids do not tell which",
+                 made anew, or its log has lost records: {why}",
                 track.topic.name, track.partition.index, suspicion.offset,
             )
         });

@@ -34,7 +34,7 @@ mod transact;
 mod user_batches;
 mod verdict;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -96,6 +96,10 @@ pub struct Engine {
     all_down: bool,
     /// Brokers whose partitions are not chosen for records without a key.
     avoided: Vec<i32>,
+    /// The broker that was last asked for metadata.
+    asked_last: Option<i32>,
+    /// Topics whose logs may have lost records, for each of which a timer is set.
+    suspects: BTreeSet<u32>,
     /// The earliest time for which a look around is set, so that it is set once.
     next_look: Option<Instant>,
     /// When it is looked again at what holds memory.
@@ -151,6 +155,8 @@ impl Engine {
             closing: None,
             all_down: false,
             avoided: Vec::new(),
+            asked_last: None,
+            suspects: BTreeSet::new(),
             next_look: None,
             holder_due: Instant::now(),
             stall_checked: None,
@@ -206,6 +212,7 @@ impl Engine {
             }
             self.sleep(until).await;
         }
+        self.leave_all_open();
         self.dismiss_call();
         let code = self.shared.refusal().err();
         self.dismiss_lines(code.unwrap_or(ErrorCode::CLOSED));
@@ -245,7 +252,7 @@ impl Engine {
             match timer {
                 Timer::Partition(id) => self.examine(id, now),
                 Timer::Expiry(id) => self.check_expiry(id, now),
-                Timer::Suspicion(id) => self.pursue_suspicion(id),
+                Timer::Suspicion(topic) => self.pursue_suspicions(topic, now),
                 Timer::Detach(id) => self.detach_superseded(id, now),
                 Timer::Parked(topic) => self.check_parked(topic, now),
                 // Looked at below in any case; its silence may be over.

@@ -215,7 +215,7 @@ impl Engine {
             // Behind what was before them in their partitions.
             self.report();
             let is_deciding = topic.deciding().is_some();
-            for mut parked in topic.take_expired(before) {
+            while let Some(mut parked) = topic.take_expired(before) {
                 let Some(accepted) = parked.take_accepted() else {
                     continue;
                 };
@@ -225,7 +225,7 @@ impl Engine {
                 if is_deciding {
                     accepted.fail_saying(timed_out, Persistence::Not, || {
                         format!(
-                            "topic {}: the partitioner has chosen no partition within {ttl:.1?}",
+                            "topic {}: the partitioner has not answered for it or a record before it within {ttl:.1?}",
                             topic.name
                         )
                     });
@@ -247,7 +247,10 @@ impl Engine {
                 .want_until(handle, oldest.checked_add(ttl).unwrap_or(now));
             if let Some(at) = oldest.checked_add(ttl) {
                 // What is over its time already waits for those before it in its partition.
-                let at = at.max(now + self.config.retry_backoff);
+                let at = match at > now {
+                    true => at,
+                    false => now + self.config.retry_backoff,
+                };
                 self.timers.at(at, Timer::Parked(handle));
             }
         }

@@ -191,8 +191,15 @@ impl Engine {
         }
     }
 
-    /// The broker has the batch, behind which the log went on at this offset, if it said so.
-    pub(super) fn note_acknowledged(&mut self, id: usize, batch: &Batch, behind: Option<i64>) {
+    /// The broker has the batch, behind which the log went on at this offset, if it said so. `by_id`: the topic that it
+    /// was asked to write to was named by its id.
+    pub(super) fn note_acknowledged(
+        &mut self,
+        id: usize,
+        batch: &Batch,
+        behind: Option<i64>,
+        by_id: bool,
+    ) {
         let track = &mut self.tracks[id];
         let Some(stamp) = batch.stamp() else {
             return;
@@ -203,8 +210,13 @@ impl Engine {
         };
         let first = behind - batch.record_count() as i64;
         let again = track.lineage.note_offsets(batch.place(), first, behind - 1);
-        if let Some(offset) = again {
-            self.suspect(id, offset, batch.attempts.leader);
+        match again {
+            Some(offset) if by_id => {
+                self.doom_for(id, "records that it may have written are lost");
+                self.note_loss(id, Some(offset), -1);
+            }
+            Some(offset) => self.suspect(id, offset, batch.attempts.leader),
+            None => self.note_witness(id, batch.attempts.leader),
         }
     }
 

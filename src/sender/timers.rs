@@ -14,8 +14,8 @@ pub enum Timer {
     Expiry(usize),
     /// A partition whose new leader is known and whose old one still owes an answer.
     Detach(usize),
-    /// A partition whose log may have lost records.
-    Suspicion(usize),
+    /// A topic whose logs may have lost records.
+    Suspicion(u32),
     /// A broker to connect to, or one that is no longer to be spared.
     Broker(i32),
     /// A topic whose oldest parked record may have expired.

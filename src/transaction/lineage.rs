@@ -125,6 +125,11 @@ impl Lineage {
         self.proven = false;
     }
 
+    /// What was acknowledged says nothing of the offsets to come.
+    pub fn forget_offsets(&mut self) {
+        self.acknowledged = None;
+    }
+
     /// Something went wrong: what the broker knows is to be shown again.
     pub fn doubt(&mut self) {
         self.proven = false;

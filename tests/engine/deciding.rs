@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use kprod::completion::{Report, ReportKind};
 use kprod::error::ErrorCode;
-use kprod::mock::{Fault, FaultKind, MockServer, TopicConfig, When};
+use kprod::mock::{BrokerState, Fault, FaultKind, MockServer, TopicConfig, When};
 use kprod::producer::{Callbacks, Producer, Purge, Record, Timeout};
 use kprod::protocol::ApiKey;
 
@@ -216,10 +216,7 @@ fn what_is_parked_does_not_expire_before_what_is_in_flight() {
     let undecided = seen.iter().find(|report| report.tag == 1).unwrap();
     assert_eq!(undecided.error, ErrorCode::DELIVERY_TIMED_OUT);
     let told = producer.error_detail(undecided.detail).unwrap().message;
-    assert!(
-        told.contains("the partitioner has chosen no partition"),
-        "{told}"
-    );
+    assert!(told.contains("the partitioner has not answered"), "{told}");
     drop(open);
 }
 
@@ -288,4 +285,49 @@ fn a_partitioner_hears_of_the_partitions_that_a_topic_made_anew_has() {
     assert_eq!(inside.recv_timeout(LONG), Ok(1));
     reports(&producer, 2).iter().for_each(ok);
     know(&producer, "t");
+}
+
+/// From a broker that has not heard of the topic's growth.
+#[test]
+fn an_answer_that_leaves_partitions_out_takes_none_from_what_is_parked() {
+    let server = cluster(2);
+    let mock = server.handle();
+    mock.create_topic("t", 2);
+    mock.create_topic("u", 1);
+    mock.with(|cluster| {
+        cluster.set_stale_metadata(1, true);
+        cluster.grow_topic("t", 4);
+        cluster.set_broker_state(1, BrokerState::Down);
+        (0..4).for_each(|index| cluster.set_leader("t", index, 2));
+    });
+    let (callbacks, inside, open) = held();
+    let settings = [("metadata.max.age.ms", "20"), ("reconnect.backoff.ms", "1")];
+    let producer = producer(&server, &settings, callbacks);
+    // Dropped first, should this fail.
+    let open = open;
+    let to = |topic, index, tag| Record {
+        partition: Some(index),
+        ..record(topic, b"v", tag)
+    };
+    producer.try_send(&record("t", b"v", 0)).unwrap();
+    inside.recv_timeout(LONG).unwrap();
+    producer.try_send(&to("t", 3, 1)).unwrap();
+    mock.with(|cluster| {
+        cluster.set_broker_state(1, BrokerState::Up);
+        cluster.set_leader("u", 0, 1);
+        cluster.clear_requests();
+    });
+    // A leader is connected to, and then it is asked like any other.
+    producer.send(&to("u", 0, 2)).unwrap();
+    ok(&reports(&producer, 1)[0]);
+    until("it was asked and answered", || {
+        let requests = mock.requests(ApiKey::Metadata);
+        requests
+            .iter()
+            .filter(|request| request.broker == 1)
+            .count()
+            >= 2
+    });
+    drop(open);
+    reports(&producer, 2).iter().for_each(ok);
 }

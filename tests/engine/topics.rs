@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use kprod::completion::Persistence;
 use kprod::error::ErrorCode;
-use kprod::mock::{BrokerState, ClusterConfig, Fault, MockServer, TopicConfig};
+use kprod::mock::{ClusterConfig, Fault, MockServer, TopicConfig};
 use kprod::producer::{Callbacks, Record, Timeout, TopicRef};
-use kprod::protocol::ApiKey;
+use kprod::protocol::{ApiKey, VersionRange};
 
 use crate::support::{Bed, LONG, ok, producer, record, reports, until};
 
@@ -219,54 +219,100 @@ fn a_topic_made_anew_with_fewer_partitions_has_no_others() {
     }
 }
 
-/// Where a broker comes back that knows the topic as it was.
+/// One that was asked for before the topic was made anew, and is as old.
 #[test]
-fn a_topic_made_anew_stays_so_whatever_a_broker_says_that_has_not_heard_of_it() {
-    let settings = [("metadata.max.age.ms", "20"), ("reconnect.backoff.ms", "1")];
-    let bed = Bed::new(2, &settings);
+fn a_late_answer_does_not_bring_a_former_topic_back() {
+    let bed = Bed::new(2, &[("retry.backoff.ms", "10")]);
     let mock = bed.mock();
     mock.create_topic("t", 1);
     mock.create_topic("u", 1);
-    mock.set_leader("t", 0, 2);
+    mock.with(|cluster| {
+        cluster.set_leader("t", 0, 2);
+        cluster.set_leader("u", 0, 1);
+    });
     bed.send("t", 0);
-    ok(&bed.report());
-    let count = || {
-        let count = bed
-            .producer
-            .partitions_for(TopicRef::Name("t"), Timeout::Now);
-        count.unwrap_or(0)
-    };
+    bed.send("u", 1);
+    bed.reports(2).iter().for_each(ok);
     mock.with(|cluster| {
         cluster.set_stale_metadata(1, true);
-        cluster.set_broker_state(1, BrokerState::Down);
+        let late = Fault::on(ApiKey::Metadata).broker(1);
+        cluster.inject(late.delay(Duration::from_millis(1600)));
         cluster.delete_topic("t");
         cluster.create_topic("t", &TopicConfig::new(2));
         (0..2).for_each(|index| cluster.set_leader("t", index, 2));
     });
-    until("the new topic is known", || count() == 2);
-    mock.with(|cluster| {
-        cluster.set_broker_state(1, BrokerState::Up);
-        cluster.set_leader("u", 0, 1);
-        cluster.clear_requests();
-    });
-    let asked = || {
-        let requests = mock.requests(ApiKey::Metadata);
-        requests
-            .iter()
-            .filter(|request| request.broker == 1)
-            .count()
+    let to_last = |tag| Record {
+        partition: Some(1),
+        ..record("t", b"v", tag)
     };
-    // A leader is connected to, and then it is asked like any other.
-    bed.send("u", 1);
+    // Refused for its topic's id, so that both are asked, one after the other.
+    bed.send("t", 2);
+    until("the new topic is known", || {
+        let count = bed
+            .producer
+            .partitions_for(TopicRef::Name("t"), Timeout::Now);
+        count == Ok(2)
+    });
     ok(&bed.report());
-    for tag in 2..6 {
-        let before = asked();
-        until("it was asked and answered", || asked() > before + 1);
-        let last = Record {
-            partition: Some(1),
+    mock.wait_for(LONG, |cluster| {
+        let mut asked = cluster.requests().filter(|r| r.api == ApiKey::Metadata);
+        asked.any(|request| request.broker == 1).then_some(())
+    })
+    .unwrap();
+    // A broker answers in turn: behind what it was asked before.
+    bed.send("u", 3);
+    ok(&bed.report());
+    assert_eq!(bed.producer.send(&to_last(4)), Ok(()));
+    ok(&bed.report());
+}
+
+/// Who lags may be the one that is asked first.
+#[test]
+fn another_broker_is_asked_where_one_is_behind_the_times() {
+    let bed = Bed::new(2, &[("retry.backoff.ms", "10")]);
+    let mock = bed.mock();
+    mock.create_topic("t", 2);
+    mock.with(|cluster| {
+        (0..2).for_each(|index| cluster.set_leader("t", index, index + 1));
+        // Without hints who leads.
+        let old = VersionRange { min: 3, max: 9 };
+        (1..3).for_each(|id| cluster.set_api_versions(id, ApiKey::Produce, Some(old)));
+    });
+    let send = |index, tag| {
+        let sent = Record {
+            partition: Some(index),
             ..record("t", b"v", tag)
         };
-        assert_eq!((count(), bed.producer.send(&last)), (2, Ok(())));
+        bed.producer.send(&sent).unwrap();
         ok(&bed.report());
+    };
+    (0..2).for_each(|index| send(index, index as u64));
+    for (stale, partition) in [(1, 0), (2, 1)] {
+        mock.with(|cluster| {
+            cluster.set_stale_metadata(stale, true);
+            cluster.set_leader("t", partition, 3 - stale);
+        });
+        send(partition, 2);
+        mock.with(|cluster| cluster.set_stale_metadata(stale, false));
     }
+}
+
+/// The backoff of retries is not theirs.
+#[test]
+fn each_parked_record_expires_at_its_own_time() {
+    let settings = [
+        NO_CREATION,
+        ("request.timeout.ms", "300"),
+        ("retry.backoff.ms", "20000"),
+        ("retry.backoff.max.ms", "20000"),
+        ("max.block.ms", "100"),
+    ];
+    let bed = Bed::new(1, &settings);
+    let began = Instant::now();
+    bed.producer.try_send(&record("missing", b"v", 0)).unwrap();
+    let _ = bed.producer.send(&record("missing", b"v", 9));
+    bed.producer.try_send(&record("missing", b"v", 1)).unwrap();
+    let tags: Vec<u64> = bed.reports(2).iter().map(|report| report.tag).collect();
+    assert_eq!(tags, [0, 1]);
+    assert!(began.elapsed() < Duration::from_secs(10));
 }

@@ -1,6 +1,7 @@
 //! Logs that are not what they were: records lost or deleted, topics made anew.
 
 use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
 
 use kprod::completion::{Persistence, Report, ReportKind};
 use kprod::error::ErrorCode;
@@ -84,7 +85,18 @@ fn data_loss_shows_also_where_what_comes_next_had_to_be_sent_again() {
 /// What a broker says that has not heard of the new topic is no proof that there is none.
 #[test]
 fn a_topic_made_anew_is_no_loss_though_a_broker_has_not_heard_of_it() {
-    let bed = bed(2, &[]);
+    no_loss_in_a_new_topic(Duration::ZERO);
+}
+
+/// Nor because who would know better cannot be asked for a while.
+#[test]
+fn a_topic_made_anew_is_no_loss_though_its_leader_is_not_to_be_asked() {
+    no_loss_in_a_new_topic(Duration::from_millis(2500));
+}
+
+/// `silence`: for that long the leader wants to hear nothing.
+fn no_loss_in_a_new_topic(silence: Duration) {
+    let bed = bed(2, &[("kprod.data.loss", "stop")]);
     let by_name = VersionRange { min: 3, max: 12 };
     bed.mock().with(|cluster| {
         cluster.create_topic("u", &TopicConfig::new(1));
@@ -101,6 +113,7 @@ fn a_topic_made_anew_is_no_loss_though_a_broker_has_not_heard_of_it() {
         cluster.delete_topic("t");
         cluster.create_topic("t", &TopicConfig::new(3));
         cluster.set_leader("t", 0, 2);
+        cluster.inject(Fault::on(ApiKey::Produce).throttle(silence));
     });
     deliver(&bed, 5..6);
     until("the new topic is known", || {
@@ -113,15 +126,45 @@ fn a_topic_made_anew_is_no_loss_though_a_broker_has_not_heard_of_it() {
     assert_eq!(bed.producer.metrics().data_losses, 0);
 }
 
+/// Where a producer ends before its leader could be asked, that is said.
+#[test]
+fn a_suspicion_that_a_close_cuts_short_is_logged() {
+    let (bed, log) = logging(&[]);
+    let by_name = VersionRange { min: 3, max: 12 };
+    bed.mock()
+        .with(|cluster| cluster.set_api_versions(1, ApiKey::Produce, Some(by_name)));
+    deliver(&bed, 0..5);
+    bed.mock().with(|cluster| {
+        cluster.lose_records("t", 0, 0);
+        cluster.forget_producers("t", 0);
+    });
+    deliver(&bed, 5..6);
+    bed.close();
+    assert!(said_of_offsets(&log).contains("the producer was closed before"));
+}
+
 /// There a topic made anew looks the same.
 #[test]
 fn brokers_without_topic_ids_leave_open_what_offsets_that_go_back_mean() {
+    let (bed, log) = logging(&[("kprod.data.loss", "stop")]);
+    let without_ids = VersionRange { min: 0, max: 9 };
+    bed.mock()
+        .with(|cluster| cluster.set_api_versions(1, ApiKey::Metadata, Some(without_ids)));
+    deliver(&bed, 0..5);
+    bed.mock().with(|cluster| {
+        cluster.lose_records("t", 0, 0);
+        cluster.forget_producers("t", 0);
+    });
+    deliver(&bed, 5..6);
+    assert!(said_of_offsets(&log).contains("brokers that give no topic ids"));
+    deliver(&bed, 6..9);
+    assert_eq!(bed.producer.metrics().data_losses, 0);
+}
+
+/// A bed that tells its log.
+fn logging(settings: &[(&str, &str)]) -> (Bed, mpsc::Receiver<String>) {
     let server = cluster(1);
     server.handle().create_topic("t", 1);
-    let without_ids = VersionRange { min: 0, max: 9 };
-    server
-        .handle()
-        .with(|cluster| cluster.set_api_versions(1, ApiKey::Metadata, Some(without_ids)));
     let (said, log) = mpsc::channel();
     let said = Mutex::new(said);
     let callbacks = Callbacks {
@@ -130,22 +173,22 @@ fn brokers_without_topic_ids_leave_open_what_offsets_that_go_back_mean() {
         })),
         ..Callbacks::default()
     };
-    let settings = [super::IDEMPOTENT, ("kprod.data.loss", "stop")];
+    let settings: Vec<_> = [super::IDEMPOTENT]
+        .iter()
+        .chain(settings)
+        .copied()
+        .collect();
     let producer = producer(&server, &settings, callbacks);
-    let bed = Bed { server, producer };
-    deliver(&bed, 0..5);
-    bed.mock().with(|cluster| {
-        cluster.lose_records("t", 0, 0);
-        cluster.forget_producers("t", 0);
-    });
-    deliver(&bed, 5..6);
-    let told = std::iter::from_fn(|| log.recv_timeout(LONG).ok());
-    let told = told
-        .into_iter()
-        .find(|line| line.contains("has come again"));
-    assert!(told.unwrap().contains("topic t partition 0: offset 4"));
-    deliver(&bed, 6..9);
-    assert_eq!(bed.producer.metrics().data_losses, 0);
+    (Bed { server, producer }, log)
+}
+
+fn said_of_offsets(log: &mpsc::Receiver<String>) -> String {
+    let mut lines = std::iter::from_fn(|| log.recv_timeout(LONG).ok());
+    lines
+        .find(|line| {
+            line.contains("topic t partition 0: offset 4, which was acknowledged, has come again")
+        })
+        .unwrap()
 }
 
 #[test]
