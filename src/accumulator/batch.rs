@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::accepted::Accepted;
 use super::memory::Reservation;
-use crate::completion::{RecordMeta, SendCallback};
+use crate::completion::{Persistence, RecordMeta, SendCallback};
 use crate::config::{Compression, CompressionType};
 use crate::error::ErrorCode;
 use crate::record::encode::{Payload, SLACK, ShortPayload};
@@ -130,6 +130,8 @@ pub struct Attempts {
     pub last_error: Option<(ErrorCode, Option<Arc<str>>)>,
     /// Whom the last attempt went to.
     pub leader: i32,
+    /// A log that did not know the producer has one behind it. Whether it can have this one all the same.
+    pub overtaken: Option<Persistence>,
 }
 
 impl Default for Attempts {
@@ -139,6 +141,7 @@ impl Default for Attempts {
             trace: Trace::None,
             last_error: None,
             leader: -1,
+            overtaken: None,
         }
     }
 }
@@ -159,6 +162,7 @@ impl Batch {
     pub fn give_up_place(&mut self) {
         self.stamp = None;
         self.attempts.trace = Trace::None;
+        self.attempts.overtaken = None;
     }
 
     pub fn new(

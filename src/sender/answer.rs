@@ -259,9 +259,13 @@ impl Engine {
             }
             Verdict::Fatal => {
                 let message = self.describe(track_id, &batch, &refusal);
-                self.fail_batch(track_id, *batch, &refusal);
                 self.pending_fatal
                     .get_or_insert(Error::new(refusal.code, message));
+                match self.tracks[track_id].has_older(&batch) {
+                    // It fails with them, in their order.
+                    true => self.tracks[track_id].put_back(batch),
+                    false => self.fail_batch(track_id, *batch, &refusal),
+                }
             }
             Verdict::Delivered
             | Verdict::DeliveredBefore

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use super::Engine;
 use super::answer::{Refusal, delivered};
 use crate::accumulator::{Batch, Trace};
+use crate::completion::Persistence;
 use crate::error::ErrorCode;
 use crate::record::Stamp;
 use crate::transaction::after;
@@ -114,6 +115,9 @@ impl Engine {
             batch.attempts.count = batch.attempts.count.saturating_sub(1);
             return track.put_back(batch);
         }
+        if let Some(persistence) = batch.attempts.overtaken {
+            return self.fail_overtaken(id, *batch, refusal.code, persistence);
+        }
         let unknown = refusal.code == ErrorCode::UNKNOWN_PRODUCER_ID;
         if unknown && log_start_offset < 0 {
             return self.retry(id, batch, refusal, now);
@@ -179,9 +183,34 @@ impl Engine {
     /// One behind them is in the log, and so are they; where, nobody knows any more.
     pub(super) fn deliver_unremembered(&mut self, id: usize) {
         while let Some(batch) = self.tracks[id].pop_unremembered() {
+            if let Some(persistence) = batch.attempts.overtaken {
+                let code = ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER;
+                self.fail_overtaken(id, *batch, code, persistence);
+                continue;
+            }
             let outcome = delivered(&self.tracks[id], -1);
             self.finish(id, *batch, outcome, Vec::new());
         }
+    }
+
+    /// The log has what followed it, and would have it behind that.
+    fn fail_overtaken(
+        &mut self,
+        id: usize,
+        mut batch: Batch,
+        code: ErrorCode,
+        persistence: Persistence,
+    ) {
+        if persistence == Persistence::Not {
+            batch.attempts.trace = Trace::None;
+        }
+        let why = "the log did not know the producer, and has taken one behind it: the topic was made anew, or its log is \
+                   not what it was. Send it again, if it may come behind those";
+        let refusal = Refusal {
+            code,
+            message: Some(Arc::from(why)),
+        };
+        self.fail_batch(id, batch, &refusal);
     }
 
     /// Nothing will show any more whether they are in the log.
@@ -209,6 +238,7 @@ impl Engine {
             return;
         };
         let first = behind - batch.record_count() as i64;
+        track.note_overtaken(batch.place(), first);
         let again = track.lineage.note_offsets(batch.place(), first, behind - 1);
         match again {
             Some(offset) if by_id => {

@@ -7,9 +7,9 @@ use tokio::time::Instant;
 
 use super::loss::Suspicion;
 use crate::accumulator::{Batch, Partition, Topic, Trace};
-use crate::completion::Outcome;
+use crate::completion::{Outcome, Persistence};
 use crate::network::{Backoff, RequestId};
-use crate::transaction::Lineage;
+use crate::transaction::{Lineage, Place};
 
 /// A batch in a request that has not been answered.
 #[derive(Debug)]
@@ -123,6 +123,32 @@ impl Track {
         let is_older = |other: &Batch| other.place() < batch.place();
         self.retry.iter().any(|other| is_older(other))
             || self.in_flight.iter().any(|other| is_older(&other.batch))
+    }
+
+    /// The log has a batch of this place at this offset. It takes a producer's batches in their order, unless it does not
+    /// know the producer: then it takes any, and none that was before. That shows where there is no room for those
+    /// between it and what was acknowledged last.
+    pub fn note_overtaken(&mut self, place: Place, offset: i64) {
+        let last = self.lineage.last_acknowledged();
+        let before = last.map(|(place, _)| place);
+        let flying = self.in_flight.iter_mut().map(|flight| &mut flight.batch);
+        let mut between: Vec<_> = flying
+            .chain(self.retry.iter_mut())
+            .filter(|batch| before < Some(batch.place()) && batch.place() < place)
+            .collect();
+        let records: usize = between.iter().map(|batch| batch.record_count()).sum();
+        // In another log than before they are behind its beginning, if anywhere.
+        let is_same_log = |last: &i64| *last < offset;
+        let end = last.map(|(_, last)| last).filter(is_same_log);
+        let has_room = |end: i64| offset - end > records as i64;
+        let overtaken = match (has_room(end.unwrap_or(-1)), end, last) {
+            (false, ..) => Persistence::Not,
+            (true, None, Some(_)) => Persistence::Possibly,
+            (true, ..) => return,
+        };
+        for batch in &mut between {
+            batch.attempts.overtaken = Some(overtaken);
+        }
     }
 
     /// Keeps a delivered batch whose turn to be reported has not come.

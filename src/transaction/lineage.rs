@@ -102,6 +102,11 @@ impl Lineage {
         self.proven |= self.is_own(stamp);
     }
 
+    /// The last place that was acknowledged with an offset, if any, and that offset.
+    pub fn last_acknowledged(&self) -> Option<(Place, i64)> {
+        self.acknowledged.map(|last| (last.place, last.offset))
+    }
+
     /// The broker has the batch of this place at these offsets. Gives the offset that was acknowledged for a place
     /// before it and has come again, if so: where a batch is in the log for long, as one that is asked for again may
     /// be, those before it are further up all the same.

@@ -18,7 +18,7 @@ mod verdict;
 
 pub use calls::{Call, Entry};
 pub use identity::Identity;
-pub use lineage::{Lineage, after};
+pub use lineage::{Lineage, Place, after};
 pub use offsets::{GroupMetadata, GroupOffset, Offsets};
 pub use state::{Ending, State};
 pub use step::{Destination, Refused, Step};

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use kprod::completion::Persistence;
 use kprod::error::ErrorCode;
-use kprod::mock::{BrokerState, Fault, FaultKind, When};
+use kprod::mock::{BrokerState, Fault, FaultKind, TopicConfig, When};
 use kprod::producer::{Purge, Timeout};
-use kprod::protocol::ApiKey;
+use kprod::protocol::{ApiKey, VersionRange};
 
 use crate::support::{Bed, LONG, ok, until};
 
@@ -181,4 +181,41 @@ fn what_was_refused_by_a_leader_that_is_none_any_more_is_not_split() {
         assert_eq!(report.persistence(), Persistence::Possibly);
     }
     assert_eq!(bed.log("t"), [0, 1, 2]);
+}
+
+/// Several are in flight when the log forgets the producer: it refuses the first, and takes the second as the first.
+#[test]
+fn a_batch_that_was_overtaken_in_a_log_without_state_fails_and_is_not_told_as_delivered() {
+    for made_anew in [true, false] {
+        let bed = bed(1, &[("kprod.events", "true")]);
+        let by_name = VersionRange { min: 3, max: 12 };
+        bed.mock()
+            .with(|cluster| cluster.set_api_versions(1, ApiKey::Produce, Some(by_name)));
+        deliver(&bed, 0..5);
+        bed.mock().with(|cluster| {
+            if made_anew {
+                cluster.delete_topic("t");
+                cluster.create_topic("t", &TopicConfig::new(2));
+            } else {
+                cluster.forget_producers("t", 0);
+            }
+            cluster.set_round_trip(1, Duration::from_millis(50));
+            cluster.inject(Fault::on(ApiKey::Produce).error(ErrorCode::NOT_LEADER_OR_FOLLOWER));
+        });
+        (5..8).for_each(|tag| bed.send("t", tag));
+        let reports = bed.reports(3);
+        let told: Vec<_> = reports
+            .iter()
+            .map(|report| (report.tag, report.error))
+            .collect();
+        let refused = ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER;
+        assert_eq!(told, [(5, refused), (6, ErrorCode::OK), (7, ErrorCode::OK)]);
+        assert_eq!(reports[0].persistence(), Persistence::Not);
+        assert!(bed.detail(&reports[0]).contains("has taken one behind it"));
+        deliver(&bed, 8..10);
+        let log = bed.log("t");
+        assert_eq!(log[log.len() - 4..], [6, 7, 8, 9]);
+        assert!(!log.contains(&5));
+        assert_eq!(bed.producer.metrics().data_losses, 0);
+    }
 }

@@ -210,3 +210,20 @@ fn a_batch_is_the_same_at_each_attempt() {
     assert!(batches[1..4].iter().all(|b| *b == first), "{batches:?}");
     assert_eq!(bed.log("t"), (0..50).collect::<Vec<_>>());
 }
+
+/// The second of two ends the producer, while the first is to be tried again.
+#[test]
+fn a_fatal_answer_does_not_let_its_batch_overtake() {
+    let bed = bed(1, &[("retry.backoff.ms", "1000")]);
+    deliver(&bed, 0..2);
+    bed.mock().with(|cluster| {
+        cluster.set_round_trip(1, Duration::from_millis(50));
+        cluster.inject(Fault::on(ApiKey::Produce).error(ErrorCode::NOT_LEADER_OR_FOLLOWER));
+        cluster.inject(Fault::on(ApiKey::Produce).error(ErrorCode::CLUSTER_AUTHORIZATION_FAILED));
+    });
+    bed.send("t", 2);
+    bed.send("t", 3);
+    let told: Vec<_> = bed.reports(2).iter().map(|r| (r.tag, r.error)).collect();
+    assert_eq!(told, [(2, ErrorCode::FATAL), (3, ErrorCode::FATAL)]);
+    bed.close();
+}
