@@ -440,7 +440,8 @@ impl Topic {
 
     /// Fails all parked records.
     pub fn fail_parked(&self, code: ErrorCode, message: &str) {
-        self.fail_taken(self.take_parked(Instant::now()), code, message);
+        let taken = self.state.lock().parked.drain(..).collect();
+        self.fail_taken(taken, code, message);
     }
 
     /// Fails records that were parked.
@@ -474,15 +475,6 @@ impl Topic {
             queued(partition.id, partition.take_all());
         }
         state.parked.drain(..).collect()
-    }
-
-    /// Takes the parked records that came up to `before`.
-    pub fn take_parked(&self, before: Instant) -> Vec<Parked> {
-        let mut state = self.state.lock();
-        let count = state
-            .parked
-            .partition_point(|parked| parked.created <= before);
-        state.parked.drain(..count).collect()
     }
 }
 

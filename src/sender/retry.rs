@@ -9,7 +9,7 @@ use super::answer::{Refusal, persistence};
 use super::broker::Broker;
 use super::track::Flight;
 use super::{Engine, Timer};
-use crate::accumulator::{Batch, Unsealed};
+use crate::accumulator::{Batch, Topic, Unsealed};
 use crate::completion::{LogLevel, Persistence};
 use crate::error::ErrorCode;
 use crate::network::RequestId;
@@ -214,32 +214,14 @@ impl Engine {
         if let Some(before) = now.checked_sub(ttl) {
             // Behind what was before them in their partitions.
             self.report();
-            let is_deciding = topic.deciding().is_some();
             while let Some(mut parked) = topic.take_expired(before) {
                 let Some(accepted) = parked.take_accepted() else {
                     continue;
                 };
                 // Who reads the report finds the memory free.
                 drop(parked);
-                let timed_out = ErrorCode::DELIVERY_TIMED_OUT;
-                if is_deciding {
-                    accepted.fail_saying(timed_out, Persistence::Not, || {
-                        format!(
-                            "topic {}: the partitioner has not answered for it or a record before it within {ttl:.1?}",
-                            topic.name
-                        )
-                    });
-                    continue;
-                }
-                let error = topic.error().or_else(|| self.shared.hindrance(timed_out));
-                let code = error.as_ref().map_or(timed_out, |error| error.code);
-                accepted.fail_saying(code, Persistence::Not, || {
-                    let last = error.map_or_else(|| "no answer".to_owned(), |error| error.message);
-                    format!(
-                        "topic {}: no metadata within {:.1?}: {last}",
-                        topic.name, ttl
-                    )
-                });
+                let (code, message) = self.reason_of_parked_expiry(&topic, ttl);
+                accepted.fail_saying(code, Persistence::Not, || message);
             }
         }
         if let Some(oldest) = topic.oldest_parked() {
@@ -254,6 +236,22 @@ impl Engine {
                 self.timers.at(at, Timer::Parked(handle));
             }
         }
+    }
+
+    fn reason_of_parked_expiry(&self, topic: &Topic, ttl: Duration) -> (ErrorCode, String) {
+        let timed_out = ErrorCode::DELIVERY_TIMED_OUT;
+        let name = &topic.name;
+        if topic.deciding().is_some() {
+            let why = "the partitioner has not answered for it or a record before it within";
+            return (timed_out, format!("topic {name}: {why} {ttl:.1?}"));
+        }
+        let error = topic.error().or_else(|| self.shared.hindrance(timed_out));
+        let (code, last) = match error {
+            Some(error) => (error.code, error.message),
+            None => (timed_out, "no answer".to_owned()),
+        };
+        let message = format!("topic {name}: no metadata within {ttl:.1?}: {last}");
+        (code, message)
     }
 
     pub(super) fn fail_batch(&mut self, id: usize, batch: Batch, refusal: &Refusal) {

@@ -76,6 +76,12 @@ module Support
 
   def with(properties = {}, &block) = Kprod::Producer.open(MOCK.merge(properties), &block)
 
+  # The values in topic t as a consumer of committed records reads them.
+  def committed(cluster)
+    IO.popen(['kcat', '-C', '-b', cluster.bootstrap, '-t', 't', '-e', '-q', '-X', 'isolation.level=read_committed'],
+             &:readlines).map(&:chomp)
+  end
+
   # Runs the block in a thread of its own, and fails when it takes too long.
   def within_limit(seconds = 30, &block)
     thread = Thread.new(&block)

@@ -21,11 +21,6 @@ class TestBoundaries < Test::Unit::TestCase
     end
   end
 
-  def committed(cluster)
-    IO.popen(['kcat', '-C', '-b', cluster.bootstrap, '-t', 't', '-e', '-q', '-X', 'isolation.level=read_committed'],
-             &:readlines).map(&:chomp)
-  end
-
   def filled(producer) = producer.create_batch.tap { |batch| batch.append('x') }
 
   # What the block gives, or the name of the error that it raises.

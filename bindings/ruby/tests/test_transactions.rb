@@ -30,11 +30,6 @@ class TestTransactions < Test::Unit::TestCase
     end
   end
 
-  def committed(cluster)
-    IO.popen(['kcat', '-C', '-b', cluster.bootstrap, '-t', 't', '-e', '-q', '-X', 'isolation.level=read_committed'],
-             &:readlines).map(&:chomp)
-  end
-
   def leaves_by_return(producer, sent)
     producer.transaction do
       sent.call
