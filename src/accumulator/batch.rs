@@ -120,6 +120,19 @@ pub enum Trace {
     InDoubt,
     /// It was in doubt, and the broker does not know it: those behind it will show why.
     NotRemembered,
+    /// It is not in the log, and the broker finds that it is not the next one: those behind it will show why.
+    Misplaced,
+}
+
+/// What is known of a batch's place in its log's order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Nothing behind it can be in a log without it.
+    Kept,
+    /// The topic was made anew while it was under way: the new log may have taken one behind it.
+    Unclear,
+    /// A log that did not know the producer has one behind it. Whether it can have this one all the same.
+    Overtaken(Persistence),
 }
 
 /// What has been tried with a batch so far.
@@ -130,8 +143,7 @@ pub struct Attempts {
     pub last_error: Option<(ErrorCode, Option<Arc<str>>)>,
     /// Whom the last attempt went to.
     pub leader: i32,
-    /// A log that did not know the producer has one behind it. Whether it can have this one all the same.
-    pub overtaken: Option<Persistence>,
+    pub order: Order,
 }
 
 impl Default for Attempts {
@@ -141,14 +153,30 @@ impl Default for Attempts {
             trace: Trace::None,
             last_error: None,
             leader: -1,
-            overtaken: None,
+            order: Order::Kept,
         }
     }
 }
 
 impl Attempts {
     pub fn maybe_written(&self) -> bool {
-        self.trace != Trace::None
+        matches!(self.trace, Trace::InDoubt | Trace::NotRemembered)
+    }
+
+    /// Whether those behind it are to show what became of it.
+    pub fn awaits_witness(&self) -> bool {
+        matches!(self.trace, Trace::NotRemembered | Trace::Misplaced)
+    }
+
+    /// The log has one behind it and not this one, or had this one in another log alone.
+    pub fn note_overtaken(&mut self) {
+        let persistence = match self.maybe_written() {
+            true => Persistence::Possibly,
+            false => Persistence::Not,
+        };
+        if !matches!(self.order, Order::Overtaken(_)) {
+            self.order = Order::Overtaken(persistence);
+        }
     }
 
     /// An attempt ended without an answer, or with one that does not say whether it was written.
@@ -162,7 +190,7 @@ impl Batch {
     pub fn give_up_place(&mut self) {
         self.stamp = None;
         self.attempts.trace = Trace::None;
-        self.attempts.overtaken = None;
+        self.attempts.order = Order::Kept;
     }
 
     pub fn new(

@@ -25,7 +25,7 @@ use parking_lot::Mutex;
 use smallvec::SmallVec;
 
 pub use accepted::{Accepted, Finished, publish};
-pub use batch::{Attempts, Batch, Sealed, Trace};
+pub use batch::{Attempts, Batch, Order, Sealed, Trace};
 pub use choose::Choice;
 pub use command::Command;
 pub use incomplete::{Incomplete, Token};

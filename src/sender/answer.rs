@@ -179,7 +179,7 @@ impl Engine {
                 };
                 let by_id = !request.items[at].topic_id.is_zero();
                 self.note_acknowledged(track_id, &batch, behind, by_id);
-                self.deliver_unremembered(track_id);
+                self.settle_waiting(track_id);
                 match self.tracks[track_id].has_older(&batch) {
                     true => self.tracks[track_id].hold(batch, outcome),
                     false => self.finish(track_id, *batch, outcome, Vec::new()),
@@ -194,7 +194,7 @@ impl Engine {
                     batch.attempts.note_doubt();
                 }
                 let refusal = Refusal::of(answer);
-                self.fail_unremembered(track_id, &refusal);
+                self.fail_waiting(track_id, &refusal);
                 if self.tracks[track_id].has_older(&batch) {
                     // Its turn to be reported has not come: the broker will say the same again.
                     self.tracks[track_id].put_back(batch);
@@ -208,7 +208,9 @@ impl Engine {
                     return;
                 };
                 let refusal = Refusal::of(answer);
-                self.on_out_of_sequence(track_id, batch, refusal, answer.log_start_offset, now);
+                let by_id = !request.items[at].topic_id.is_zero();
+                let begins = answer.log_start_offset;
+                self.on_out_of_sequence(track_id, batch, refusal, begins, by_id, now);
                 self.examine(track_id, now);
             }
             Verdict::Retry { .. } | Verdict::Split | Verdict::Fatal => {
@@ -231,7 +233,7 @@ impl Engine {
         };
         let verdict = verdict(refusal.code, batch.record_count(), self.guarantee());
         if !matches!(verdict, Verdict::Retry { .. }) {
-            self.fail_unremembered(track_id, &refusal);
+            self.fail_waiting(track_id, &refusal);
         }
         match verdict {
             // It will be said again when its turn to be reported has come.

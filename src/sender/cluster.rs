@@ -387,6 +387,7 @@ impl Engine {
             track.is_gone = partition.index >= count;
             track.lineage.forget_log();
             track.of_old_log = !track.in_flight.is_empty();
+            track.note_anew();
             track.suspicion = None;
             if !transactional {
                 track.lineage.end();

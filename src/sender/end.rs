@@ -51,7 +51,7 @@ impl Engine {
     fn drop_in_flight(&mut self, id: usize, code: ErrorCode) {
         self.tracks[id].superseded_since = None;
         if !self.tracks[id].in_flight.is_empty() {
-            self.fail_unremembered(id, &bare(code));
+            self.fail_waiting(id, &bare(code));
         }
         while let Some(mut flight) = self.tracks[id].in_flight.pop_front() {
             flight.batch.attempts.note_doubt();

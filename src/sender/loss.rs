@@ -22,7 +22,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 const NO_IDS: &str = "brokers that give no topic ids do not tell which";
 
-/// An acknowledged offset has come again: the topic was made anew, or its log is not what it was.
+/// An acknowledged offset has come again, or what follows it is not taken: the topic was made anew, or its log is not
+/// what it was.
 #[derive(Clone, Copy, Debug)]
 pub struct Suspicion {
     offset: i64,
@@ -34,7 +35,8 @@ pub struct Suspicion {
 }
 
 impl Engine {
-    /// An acknowledged offset has come again, in an answer to a request that named the topic and not its id.
+    /// An acknowledged offset has come again, or what follows it is not taken, by the answer to a request that named the
+    /// topic and not its id.
     pub(super) fn suspect(&mut self, id: usize, offset: i64, witness: i32) {
         let due = Instant::now() + SETTLED;
         let track = &mut self.tracks[id];
@@ -107,7 +109,7 @@ impl Engine {
             match topic_id.is_zero() {
                 true => self.leave_open(partition.id, NO_IDS),
                 false => {
-                    self.note_loss(partition.id, Some(suspicion.offset), -1);
+                    self.note_loss(partition.id, suspicion.offset, -1);
                 }
             }
         }
@@ -131,6 +133,12 @@ impl Engine {
         }
     }
 
+    /// Whether the brokers do not tell whether the topic is another by now.
+    pub(super) fn is_without_id(&self, id: usize) -> bool {
+        let topic = self.tracks[id].topic.handle;
+        self.metadata.topic_id(topic).is_zero()
+    }
+
     fn leave_open(&mut self, id: usize, why: &str) {
         let track = &mut self.tracks[id];
         let Some(suspicion) = track.suspicion.take() else {
@@ -138,8 +146,8 @@ impl Engine {
         };
         self.shared.log.log(LogLevel::Warning, || {
             format!(
-                "topic {} partition {}: offset {}, which was acknowledged, has come again. The topic was deleted and \
-                 made anew, or its log has lost records: {why}",
+                "topic {} partition {}: offset {}, which was acknowledged, is not where it was in the log. The topic was \
+                 deleted and made anew, or its log has lost records: {why}",
                 track.topic.name, track.partition.index, suspicion.offset,
             )
         });
@@ -161,20 +169,24 @@ impl Engine {
     pub(super) fn note_loss(
         &mut self,
         id: usize,
-        acknowledged: Option<i64>,
+        acknowledged: i64,
         log_start_offset: i64,
     ) -> bool {
+        let or_anew = match self.is_without_id(id) {
+            true => {
+                ", or for a topic that was made anew, which looks the same where brokers give no topic ids"
+            }
+            false => "",
+        };
         let track = &self.tracks[id];
         let begins = match log_start_offset {
             ..0 => String::new(),
             known => format!("; it begins at {known}"),
         };
         let message = format!(
-            "topic {} partition {}: records that were acknowledged, up to offset {}, are not in \
-             the log any more{begins}. Look for an unclean leader election or deleted data",
-            track.topic.name,
-            track.partition.index,
-            acknowledged.unwrap_or(-1),
+            "topic {} partition {}: records that were acknowledged, up to offset {acknowledged}, are not in \
+             the log any more{begins}. Look for an unclean leader election or deleted data{or_anew}",
+            track.topic.name, track.partition.index,
         );
         self.tracks[id].lineage.forget_log();
         self.tracks[id].suspicion = None;

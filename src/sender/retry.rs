@@ -37,7 +37,7 @@ impl Engine {
         let out_of_time = self.expires(&batch).is_some_and(|at| at <= now);
         let is_over = out_of_time || batch.attempts.count > self.config.retries;
         if is_over {
-            self.fail_unremembered(track_id, &refusal);
+            self.fail_waiting(track_id, &refusal);
         }
         if is_over && !self.tracks[track_id].has_older(&batch) {
             return self.fail_batch(track_id, *batch, &refusal);

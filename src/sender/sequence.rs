@@ -7,8 +7,9 @@ use tokio::time::Instant;
 
 use super::Engine;
 use super::answer::{Refusal, delivered};
-use crate::accumulator::{Batch, Trace};
+use crate::accumulator::{Batch, Order, Trace};
 use crate::completion::Persistence;
+use crate::config::DataLoss;
 use crate::error::ErrorCode;
 use crate::record::Stamp;
 use crate::transaction::after;
@@ -43,8 +44,11 @@ impl Engine {
             return !track.lineage.is_broken();
         }
         let keeps_place = track.retry.front().is_some_and(|head| {
-            // What may be in the log is asked for under the old place, even where that leads nowhere.
-            head.stamp().is_some() && (head.attempts.maybe_written() || !track.lineage.is_broken())
+            // What may be in the log is asked for under the old place, even where that leads nowhere; and those before
+            // it are, lest they come behind it.
+            let is_ordered = head.attempts.order == Order::Kept;
+            let renews = track.lineage.is_broken() && is_ordered && track.witness().is_none();
+            head.stamp().is_some() && !renews
         });
         if keeps_place {
             return true;
@@ -99,13 +103,15 @@ impl Engine {
         }
     }
 
-    /// The broker finds that the batch is not the next one, or does not know the producer (any more).
+    /// The broker finds that the batch is not the next one, or does not know the producer (any more). `by_id` as for
+    /// `note_acknowledged`.
     pub(super) fn on_out_of_sequence(
         &mut self,
         id: usize,
         mut batch: Box<Batch>,
         refusal: Refusal,
         log_start_offset: i64,
+        by_id: bool,
         now: Instant,
     ) {
         let track = &mut self.tracks[id];
@@ -115,10 +121,19 @@ impl Engine {
             batch.attempts.count = batch.attempts.count.saturating_sub(1);
             return track.put_back(batch);
         }
-        if let Some(persistence) = batch.attempts.overtaken {
-            return self.fail_overtaken(id, *batch, refusal.code, persistence);
-        }
         let unknown = refusal.code == ErrorCode::UNKNOWN_PRODUCER_ID;
+        match batch.attempts.order {
+            Order::Kept => {}
+            Order::Unclear if unknown && !self.transactor.is_transactional() => {
+                // The new log has nothing of the producer's.
+                batch.give_up_place();
+                self.tracks[id].give_up_places();
+                return self.retry(id, batch, refusal, now);
+            }
+            Order::Unclear | Order::Overtaken(_) => {
+                return self.fail_overtaken(id, *batch, refusal.code);
+            }
+        }
         if unknown && log_start_offset < 0 {
             return self.retry(id, batch, refusal, now);
         }
@@ -129,13 +144,23 @@ impl Engine {
         let track = &self.tracks[id];
         let acknowledged = track.lineage.acknowledged();
         let retention = unknown && acknowledged.is_none_or(|offset| offset < log_start_offset);
-        let lost = !track.lineage.is_broken()
+        let is_loss = !track.lineage.is_broken()
             && refusal.code != ErrorCode::INVALID_PRODUCER_EPOCH
-            && !retention
-            && acknowledged.is_some();
+            && !retention;
         batch.attempts.trace = Trace::None;
-        if lost && !self.note_loss(id, acknowledged, log_start_offset) {
-            return self.fail_batch(id, *batch, &refusal);
+        if let Some(offset) = acknowledged.filter(|_| is_loss) {
+            if by_id || self.is_without_id(id) {
+                if !self.note_loss(id, offset, log_start_offset) {
+                    return self.fail_batch(id, *batch, &refusal);
+                }
+            } else {
+                self.suspect(id, offset, batch.attempts.leader);
+                if self.config.data_loss == DataLoss::Stop && !self.transactor.is_transactional() {
+                    // Nothing goes behind what may be lost.
+                    return self.retry(id, batch, refusal, now);
+                }
+                self.tracks[id].lineage.forget_offsets();
+            }
         }
         if self.transactor.is_transactional() {
             if !(unknown && retention) {
@@ -155,53 +180,53 @@ impl Engine {
 
     /// What it means that a broker does not know a batch. It remembers the last of a producer's batches alone, and
     /// after a restart only the very last. So one that was in doubt is in the log if one behind it is, acknowledged or
-    /// still to be asked for, and then there is nothing left to do: `None`. Else it is the oldest of those that were
-    /// asked for that is not in the log.
+    /// still to be asked for, and one that was refused before is left out of that log: then there is nothing left to do,
+    /// `None`. Else it is the oldest of those that were asked for that is not in the log.
     fn judge_unknown(&mut self, id: usize, mut batch: Box<Batch>) -> Option<Box<Batch>> {
-        if !batch.attempts.maybe_written() {
-            return Some(batch);
-        }
-        batch.attempts.trace = Trace::NotRemembered;
+        batch.attempts.trace = match batch.attempts.maybe_written() {
+            true => Trace::NotRemembered,
+            false => Trace::Misplaced,
+        };
         let track = &mut self.tracks[id];
         track.put_back(batch);
         if !track.held.is_empty() {
-            self.deliver_unremembered(id);
+            self.settle_waiting(id);
             return None;
         }
-        if track.has_witness() {
+        if track.witness().is_some() {
             return None;
         }
-        let oldest = track.pop_unremembered();
+        let oldest = track.pop_waiting();
         for other in &mut track.retry {
-            if other.attempts.maybe_written() {
-                other.attempts.note_doubt();
+            match other.attempts.trace {
+                Trace::NotRemembered => other.attempts.trace = Trace::InDoubt,
+                Trace::Misplaced => other.attempts.trace = Trace::None,
+                Trace::InDoubt | Trace::None => {}
             }
         }
         oldest
     }
 
-    /// One behind them is in the log, and so are they; where, nobody knows any more.
-    pub(super) fn deliver_unremembered(&mut self, id: usize) {
-        while let Some(batch) = self.tracks[id].pop_unremembered() {
-            if let Some(persistence) = batch.attempts.overtaken {
-                let code = ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER;
-                self.fail_overtaken(id, *batch, code, persistence);
-                continue;
+    /// One behind them is in the log, and so are those that were in doubt, if it is the log that they were sent to; where,
+    /// nobody knows any more.
+    pub(super) fn settle_waiting(&mut self, id: usize) {
+        while let Some(batch) = self.tracks[id].pop_waiting() {
+            match (batch.attempts.trace, batch.attempts.order) {
+                (Trace::NotRemembered, Order::Kept) => {
+                    let outcome = delivered(&self.tracks[id], -1);
+                    self.finish(id, *batch, outcome, Vec::new());
+                }
+                _ => {
+                    let code = ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER;
+                    self.fail_overtaken(id, *batch, code);
+                }
             }
-            let outcome = delivered(&self.tracks[id], -1);
-            self.finish(id, *batch, outcome, Vec::new());
         }
     }
 
     /// The log has what followed it, and would have it behind that.
-    fn fail_overtaken(
-        &mut self,
-        id: usize,
-        mut batch: Batch,
-        code: ErrorCode,
-        persistence: Persistence,
-    ) {
-        if persistence == Persistence::Not {
+    fn fail_overtaken(&mut self, id: usize, mut batch: Batch, code: ErrorCode) {
+        if batch.attempts.order == Order::Overtaken(Persistence::Not) {
             batch.attempts.trace = Trace::None;
         }
         let why = "the log did not know the producer, and has taken one behind it: the topic was made anew, or its log is \
@@ -214,8 +239,8 @@ impl Engine {
     }
 
     /// Nothing will show any more whether they are in the log.
-    pub(super) fn fail_unremembered(&mut self, id: usize, refusal: &Refusal) {
-        while let Some(batch) = self.tracks[id].pop_unremembered() {
+    pub(super) fn fail_waiting(&mut self, id: usize, refusal: &Refusal) {
+        while let Some(batch) = self.tracks[id].pop_waiting() {
             self.fail_batch(id, *batch, refusal);
         }
     }
@@ -234,6 +259,7 @@ impl Engine {
             return;
         };
         track.lineage.acknowledge(stamp);
+        track.note_left_out(batch.place());
         let Some(behind) = behind.filter(|_| !track.of_old_log) else {
             return;
         };
@@ -243,7 +269,7 @@ impl Engine {
         match again {
             Some(offset) if by_id => {
                 self.doom_for(id, "records that it may have written are lost");
-                self.note_loss(id, Some(offset), -1);
+                self.note_loss(id, offset, -1);
             }
             Some(offset) => self.suspect(id, offset, batch.attempts.leader),
             None => self.note_witness(id, batch.attempts.leader),

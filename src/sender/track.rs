@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::loss::Suspicion;
-use crate::accumulator::{Batch, Partition, Topic, Trace};
+use crate::accumulator::{Batch, Order, Partition, Topic, Trace};
 use crate::completion::{Outcome, Persistence};
 use crate::network::{Backoff, RequestId};
 use crate::transaction::{Lineage, Place};
@@ -93,29 +93,57 @@ impl Track {
         self.retry.insert(at, batch);
     }
 
-    /// The place of the one that is to be tried again next: those that the broker does not remember have had their turn.
+    /// The place of the one that is to be tried again next: where the oldest waits for what one behind it will show, the
+    /// next one that can.
     pub fn next_retry(&self) -> usize {
-        let mut traces = self.retry.iter().map(|batch| batch.attempts.trace);
-        let next = traces.position(|trace| trace != Trace::NotRemembered);
-        next.unwrap_or(0)
+        match self.awaits_witness() {
+            true => self.witness().unwrap_or(0),
+            false => 0,
+        }
     }
 
     /// Whether the oldest waits for what one behind it will show.
     pub fn awaits_witness(&self) -> bool {
         let head = self.retry.front();
-        head.is_some_and(|head| head.attempts.trace == Trace::NotRemembered)
+        head.is_some_and(|head| head.attempts.awaits_witness())
     }
 
-    /// Whether one that is in doubt follows those that the broker does not remember.
-    pub fn has_witness(&self) -> bool {
-        let next = self.retry.get(self.next_retry());
-        next.is_some_and(|next| next.attempts.trace == Trace::InDoubt)
+    /// The place of the first one of which nobody knows whether it is in the log.
+    pub fn witness(&self) -> Option<usize> {
+        let mut traces = self.retry.iter().map(|batch| batch.attempts.trace);
+        traces.position(|trace| trace == Trace::InDoubt)
     }
 
-    /// The oldest, if the broker does not remember it.
-    pub fn pop_unremembered(&mut self) -> Option<Box<Batch>> {
+    /// The oldest, if it waits for what one behind it will show.
+    pub fn pop_waiting(&mut self) -> Option<Box<Batch>> {
         self.retry
-            .pop_front_if(|head| head.attempts.trace == Trace::NotRemembered)
+            .pop_front_if(|head| head.attempts.awaits_witness())
+    }
+
+    /// The topic was made anew: its new log knows none of those that are under way, and takes any of them as the first.
+    pub fn note_anew(&mut self) {
+        let flying = self.in_flight.iter_mut().map(|flight| &mut flight.batch);
+        for batch in flying.chain(self.retry.iter_mut()) {
+            if batch.stamp().is_some() && batch.attempts.order == Order::Kept {
+                batch.attempts.order = Order::Unclear;
+            }
+        }
+    }
+
+    /// The log has a batch of this place. Had it known the producer, it would have taken none before one that it has
+    /// refused.
+    pub fn note_left_out(&mut self, place: Place) {
+        let is_before = |batch: &Batch| batch.place() < place && batch.stamp().is_some();
+        let is_out = |batch: &Box<Batch>| is_before(batch) && !batch.attempts.maybe_written();
+        if !self.retry.iter().any(is_out) {
+            return;
+        }
+        let flying = self.in_flight.iter_mut().map(|flight| &mut flight.batch);
+        for batch in flying.chain(self.retry.iter_mut()) {
+            if is_before(batch) {
+                batch.attempts.note_overtaken();
+            }
+        }
     }
 
     /// Whether the partition has one before this without an outcome.
@@ -147,7 +175,7 @@ impl Track {
             (true, ..) => return,
         };
         for batch in &mut between {
-            batch.attempts.overtaken = Some(overtaken);
+            batch.attempts.order = Order::Overtaken(overtaken);
         }
     }
 

@@ -57,6 +57,8 @@ pub struct Transactor {
     started: bool,
     /// An announcement had no answer, and its repetition no success yet.
     in_doubt: bool,
+    /// The commit was asked for, and there was no answer: it may have been done.
+    commit_in_doubt: bool,
     to_add: BTreeSet<usize>,
     adding: Vec<usize>,
     offsets: Option<Offsets>,
@@ -96,6 +98,7 @@ impl Transactor {
             number: 0,
             started: false,
             in_doubt: false,
+            commit_in_doubt: false,
             to_add: BTreeSet::new(),
             adding: Vec::new(),
             offsets: None,
@@ -287,8 +290,9 @@ impl Transactor {
     /// any more.
     pub fn doom(&mut self, error: Error) -> bool {
         match self.state {
-            State::Open => {}
-            State::Ending(Ending::Commit) => {}
+            // What may have been committed is not to be taken for what can be sent again.
+            State::Ending(Ending::Commit) if self.may_be_committed() => return false,
+            State::Open | State::Ending(Ending::Commit) => {}
             State::Idle | State::Doomed(_) | State::Ending(Ending::Abort) => return false,
         }
         let message = format!("the transaction can only be aborted: {}", error.message);
@@ -296,6 +300,12 @@ impl Transactor {
         self.state = State::Doomed(error);
         self.drop_announcements();
         true
+    }
+
+    /// Whether the coordinator may have carried out the commit.
+    fn may_be_committed(&self) -> bool {
+        let asked = matches!(self.outstanding, Some((_, Step::End { commit: true })));
+        asked || self.commit_in_doubt
     }
 
     /// Answers the call that a failed transaction cannot fulfil.
@@ -470,6 +480,7 @@ impl Transactor {
                 self.in_doubt |= lost && self.offsets.is_some();
             }
             Step::AddOffsets => self.offsets = None,
+            Step::End { commit: true } => self.commit_in_doubt |= lost,
             _ => {}
         }
         let wait = match code {
@@ -504,6 +515,7 @@ impl Transactor {
         self.succeeded();
         self.refused = None;
         self.in_doubt = false;
+        self.commit_in_doubt = false;
     }
 
     fn succeeded(&mut self) {

@@ -111,7 +111,9 @@ fn a_partitioner_that_is_slower_than_senders_holds_nothing_up() {
         }
         0
     });
-    let producer = producer(&server, &[("max.block.ms", "5000")], callbacks);
+    // What is parked before the flush is to be decided in its time on a busy machine too.
+    let settings = [("max.block.ms", "5000"), ("buffer.memory", "1048576")];
+    let producer = producer(&server, &settings, callbacks);
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
         for _ in 0..2 {

@@ -18,11 +18,28 @@ fn only(reports: &[Report], kind: ReportKind) -> &Report {
     found.unwrap()
 }
 
+/// Produce by topic names, so that an answer does not tell whether the topic is still the same.
+fn name_topics(bed: &Bed) {
+    let by_name = VersionRange { min: 3, max: 12 };
+    bed.mock()
+        .with(|cluster| cluster.set_api_versions(1, ApiKey::Produce, Some(by_name)));
+}
+
 /// Data that is gone: told, counted, and by choice the end.
 #[test]
 fn data_loss_is_reported_and_the_producer_goes_on_under_a_new_epoch() {
+    goes_on_after_a_loss(&bed(1, &[("kprod.events", "true")]));
+}
+
+#[test]
+fn data_loss_is_reported_too_where_topics_are_named() {
     let bed = bed(1, &[("kprod.events", "true")]);
-    deliver(&bed, 0..5);
+    name_topics(&bed);
+    goes_on_after_a_loss(&bed);
+}
+
+fn goes_on_after_a_loss(bed: &Bed) {
+    deliver(bed, 0..5);
     bed.mock().with(|cluster| cluster.lose_records("t", 0, 2));
     bed.send("t", 5);
     let reports = bed.reports(2);
@@ -37,7 +54,7 @@ fn data_loss_is_reported_and_the_producer_goes_on_under_a_new_epoch() {
     ok(record);
     assert_eq!((record.tag, record.offset), (5, 2));
     assert_eq!(bed.producer.metrics().data_losses, 1);
-    deliver(&bed, 6..9);
+    deliver(bed, 6..9);
     assert_eq!(bed.log("t"), [0, 1, 5, 6, 7, 8]);
     assert_eq!(epochs(bed.mock(), 0), [0, 1]);
 }
@@ -130,9 +147,7 @@ fn no_loss_in_a_new_topic(silence: Duration) {
 #[test]
 fn a_suspicion_that_a_close_cuts_short_is_logged() {
     let (bed, log) = logging(&[]);
-    let by_name = VersionRange { min: 3, max: 12 };
-    bed.mock()
-        .with(|cluster| cluster.set_api_versions(1, ApiKey::Produce, Some(by_name)));
+    name_topics(&bed);
     deliver(&bed, 0..5);
     bed.mock().with(|cluster| {
         cluster.lose_records("t", 0, 0);
@@ -186,7 +201,9 @@ fn said_of_offsets(log: &mpsc::Receiver<String>) -> String {
     let mut lines = std::iter::from_fn(|| log.recv_timeout(LONG).ok());
     lines
         .find(|line| {
-            line.contains("topic t partition 0: offset 4, which was acknowledged, has come again")
+            line.contains(
+                "topic t partition 0: offset 4, which was acknowledged, is not where it was",
+            )
         })
         .unwrap()
 }
@@ -209,6 +226,23 @@ fn data_loss_stops_a_producer_that_is_told_to() {
         bed.producer.fatal_error().unwrap().code,
         ErrorCode::DATA_LOSS
     );
+    bed.close();
+}
+
+/// Nothing is written behind the loss while it is looked into.
+#[test]
+fn data_loss_stops_a_producer_too_where_topics_are_named() {
+    let bed = bed(1, &[("kprod.data.loss", "stop")]);
+    name_topics(&bed);
+    deliver(&bed, 0..5);
+    bed.mock().with(|cluster| cluster.lose_records("t", 0, 2));
+    bed.send("t", 5);
+    let report = bed.report();
+    assert_ne!(report.error, ErrorCode::OK);
+    assert_eq!(report.persistence(), Persistence::Not);
+    let fatal = bed.producer.fatal_error().unwrap();
+    assert_eq!(fatal.code, ErrorCode::DATA_LOSS);
+    assert_eq!(bed.log("t"), [0, 1]);
     bed.close();
 }
 
