@@ -35,6 +35,9 @@ module Kprod
       @pack = Pack.new
       # Why the library has no room for the pack, or nil, and until when the pack may wait for it.
       @full = @full_until = nil
+      # The future of a begin whose outcome is not known: until then nothing is sent in its transaction, nor counts
+      # against it, though the library may have begun it. Sends from then on are the transaction's.
+      @beginning = nil
       @owed = {}
       @last_tag = 0
       # While anything that it has sent is without an outcome, so that it is not collected.
@@ -104,12 +107,16 @@ module Kprod
     end
 
     # A future, whose tag the block gives to the library; if wanted, once that has all that was sent before.
-    def expect(after_sends: false)
+    # @param begins [Boolean] whether it is a begin's, which opens a transaction where none is
+    def expect(after_sends: false, begins: false)
       check_wait
       future = Future.new(self, nil)
       locked do
         await_gone if after_sends
-        whole { start(future) { |tag| yield tag } }
+        whole do
+          start(future) { |tag| yield tag }
+          @beginning ||= future if begins && @refusals.nil?
+        end
       end
       future
     end
@@ -123,6 +130,8 @@ module Kprod
       tag = ended = nil
       locked do
         within_part { await_gone }
+        raise Error.of(ILLEGAL_STATE) if @beginning
+
         whole do
           start(accepted) { |accepted_tag| owe(tag = (@last_tag += 1), outcome, start.call(tag, accepted_tag)) }
           @producer = producer
@@ -199,7 +208,10 @@ module Kprod
       return if @last.empty?
 
       @mutex.synchronize do
-        @last.each { |future, outcome| finish(future, outcome) }
+        @last.each do |future, outcome|
+          know_begin(outcome) if future.equal?(@beginning)
+          finish(future, outcome)
+        end
         @last.clear
       end
     end
@@ -292,12 +304,21 @@ module Kprod
       end
     end
 
+    def know_begin(outcome)
+      # It was sent before.
+      refuse_pack(ILLEGAL_STATE)
+      @beginning = nil
+      @refusals = [] unless outcome.is_a?(Error)
+    end
+
     # Hands over the pack, unless the library was full and has not said that it is not any more.
     def pass
       whole { hand_over } unless @full || @pack.empty?
     end
 
     def hand_over
+      return refuse_pack(ILLEGAL_STATE) if @beginning
+
       until @full || @pack.empty?
         refused, code = @pack.hand_over(@handle, @owed)
         case refused

@@ -16,26 +16,11 @@ module Kprod
       @outgoing = outgoing
       # A step that was interrupted, and its future.
       @left = nil
-      # The refusals of a transaction whose begin has not ended.
-      @begun = nil
     end
 
     def begin
-      own = @begun
       # What was sent before is no part of it.
-      step([:begin], after_sends: true) do |tag|
-        own = @outgoing.refusals = [] if @outgoing.refusals.nil?
-        Library.kprod_begin_transaction_async(@handle, tag)
-      end
-      own = nil
-    rescue Error => e
-      unless e.is_a?(TimedOutError)
-        @outgoing.refusals = nil if own && @outgoing.refusals.equal?(own)
-        own = nil
-      end
-      raise
-    ensure
-      @begun = own
+      step([:begin], after_sends: true, begins: true) { |tag| Library.kprod_begin_transaction_async(@handle, tag) }
     end
 
     def commit
@@ -108,9 +93,9 @@ module Kprod
       raise unless e.fatal? || [CLOSED, FORKED, ILLEGAL_STATE].include?(e.code)
     end
 
-    def step(what, after_sends: false, &start)
+    def step(what, **before, &start)
       left = @left
-      future = left && left.first == what ? left.last : @outgoing.expect(after_sends: after_sends, &start)
+      future = left && left.first == what ? left.last : @outgoing.expect(**before, &start)
       ended = false
       begin
         future.value
