@@ -114,6 +114,19 @@ class TestAbandoned < Test::Unit::TestCase
     RUBY
   end
 
+  # The library takes its time for an end now and then; here always.
+  def test_a_program_ends_while_the_library_ends_one
+    assert_equal [0, "done\n"], ended(<<~RUBY)
+      require 'kprod'
+      ending = Queue.new
+      Kprod::Library.define_singleton_method(:kprod_destroy) { |_| (ending << 1) && sleep }
+      producer = Kprod::Producer.new('test.mock.num.brokers' => 1)
+      Thread.new { producer.close }
+      ending.pop
+      puts 'done'
+    RUBY
+  end
+
   # What the program has registered before the binding runs after it.
   def test_a_program_ends_with_a_producer_that_was_made_last
     assert_equal [0, "done\n"], ended(<<~RUBY)

@@ -112,14 +112,16 @@ module Kprod
       go_on unless @over || @stopped
     end
 
+    # Stays among those that are stopped at exit until it is over: the end of the process also ends a thread that waits
+    # in kprod_destroy, and lets none go on.
     def finish
-      LIVE.delete(self)
       unless @stopped || @destroyed
         @there.synchronize { @destroyed = true }
         Library.kprod_destroy(@handle)
       end
       @outgoing.end_with(@code)
       @over = true
+      LIVE.delete(self)
     end
 
     # Waits only when there is nothing to take: each wait gives the interpreter's lock away. Gives the code of the end.
