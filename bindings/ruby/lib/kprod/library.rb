@@ -12,10 +12,15 @@ module Kprod
 
     API_VERSION = 1
     NAME = ENV.fetch('KPROD_LIBRARY', nil).then { |name| name.nil? || name.empty? ? 'libkprod.so.0' : name }
-    ffi_lib NAME
-
-    attach_function :kprod_version, [], :uint32
-    attach_function :kprod_api_version, [], :uint32
+    begin
+      ffi_lib NAME
+      attach_function :kprod_version, [], :uint32
+      attach_function :kprod_api_version, [], :uint32
+    rescue LoadError => e
+      # FFI does not say what to do.
+      raise LoadError, "#{NAME} cannot be loaded as libkprod: install it, or name its file in the environment's " \
+                       "KPROD_LIBRARY (#{e.message})"
+    end
 
     # Before 1.0 another minor version may be incompatible.
     found = [kprod_version >> 24, (kprod_version >> 16) & 0xff]
