@@ -2189,7 +2189,8 @@ int32_t kprod_send(struct kprod_producer_t *producer,
 
 /**
  * Sends a record without ever blocking: a record to a topic not known yet is parked, within buffer.memory, until
- * its metadata is there or it expires.
+ * its metadata is there or it expires: after delivery.timeout.ms or, where that is not set, request.timeout.ms, with
+ * idempotence too.
  *
  * @param producer  borrowed.
  * @param record    borrowed for the call, with all that it points to.

@@ -142,7 +142,8 @@ pub unsafe extern "C" fn kprod_send(
 }
 
 /// Sends a record without ever blocking: a record to a topic not known yet is parked, within buffer.memory, until
-/// its metadata is there or it expires.
+/// its metadata is there or it expires: after delivery.timeout.ms or, where that is not set, request.timeout.ms, with
+/// idempotence too.
 ///
 /// @param producer  borrowed.
 /// @param record    borrowed for the call, with all that it points to.

@@ -57,7 +57,8 @@ pub(super) static PROPERTIES: &[Property] = &[
         Medium,
         "How long an answer is waited for, from the moment the request was written. Without \
          `delivery.timeout.ms` it is also the age, beyond `linger.ms`, at which a batch that is not \
-         idempotent expires. \
+         idempotent expires, and the age at which a record expires that `kprod_try_send` has parked \
+         for want of its topic's metadata, idempotent or not. \
          librdkafka's property of this name means only the broker's own wait; what it calls \
          `socket.timeout.ms` is this one.",
     )
@@ -70,7 +71,9 @@ pub(super) static PROPERTIES: &[Property] = &[
         "The longest time from accepting a record to its report, retries included. It must not be \
          shorter than `linger.ms` plus `request.timeout.ms`. Not set: a batch that is not \
          idempotent expires after `linger.ms` plus `request.timeout.ms`, an idempotent one does \
-         not expire. A record of a transaction expires after `transaction.timeout.ms` at the \
+         not expire. A record that `kprod_try_send` has parked, because its topic is not known yet, \
+         expires after this time or, not set, after `request.timeout.ms`, with idempotence too. \
+         A record of a transaction expires after `transaction.timeout.ms` at the \
          latest, if this is set.",
     )
     .also(&[alias(
@@ -145,7 +148,9 @@ pub(super) static PROPERTIES: &[Property] = &[
         High,
         "The memory for records that have no outcome yet: keys, values, headers and overhead. When \
          it is used up, `kprod_send` waits up to `max.block.ms` and `kprod_try_send` answers \
-         QUEUE_FULL.",
+         QUEUE_FULL. A batch's own bookkeeping is counted too, about 1 KiB: the largest record is, \
+         encoded and with its batch's header, 1024 bytes smaller than this, and one that is larger \
+         is RECORD_TOO_LARGE.",
     )
     .also(&[alias(
         "queue.buffering.max.kbytes",
