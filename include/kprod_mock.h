@@ -119,7 +119,7 @@ typedef struct kprod_mock_fault_t {
      */
     int32_t kind;
     /**
-     * The error's code, for the kinds that answer with one.
+     * The error's code, for the kinds that answer with one: a number of 16 bits, not 0.
      */
     int32_t error;
     /**
@@ -300,7 +300,9 @@ void kprod_mock_fault_init(struct kprod_mock_fault_t *fault);
  * @param mock   borrowed.
  * @param fault  borrowed for the call; not NULL.
  *
- * Returns: 0; KPROD_ERR_INVALID_ARG (also for a field out of range), _FORKED, _INTERNAL.
+ * Returns: 0; KPROD_ERR_INVALID_ARG (also for a field out of range, such as a broker that the cluster
+ * does not have, or error 0 of a kind that answers with it), _FORKED, _INTERNAL. The topic need not
+ * exist yet.
  * Ownership: the fault is copied.
  * Thread-safety: any thread.
  * Blocking: never.

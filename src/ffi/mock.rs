@@ -72,7 +72,7 @@ pub struct kprod_mock_fault_t {
     pub times: i32,
     /// One of KPROD_MOCK_FAULT_*.
     pub kind: i32,
-    /// The error's code, for the kinds that answer with one.
+    /// The error's code, for the kinds that answer with one: a number of 16 bits, not 0.
     pub error: i32,
     /// A number of bytes or a length, for the kinds that have one.
     pub argument: i32,
@@ -454,7 +454,9 @@ pub unsafe extern "C" fn kprod_mock_fault_init(fault: *mut kprod_mock_fault_t) {
 /// @param mock   borrowed.
 /// @param fault  borrowed for the call; not NULL.
 ///
-/// Returns: 0; KPROD_ERR_INVALID_ARG (also for a field out of range), _FORKED, _INTERNAL.
+/// Returns: 0; KPROD_ERR_INVALID_ARG (also for a field out of range, such as a broker that the cluster
+/// does not have, or error 0 of a kind that answers with it), _FORKED, _INTERNAL. The topic need not
+/// exist yet.
 /// Ownership: the fault is copied.
 /// Thread-safety: any thread.
 /// Blocking: never.
@@ -469,10 +471,15 @@ pub unsafe extern "C" fn kprod_mock_inject(
     // SAFETY: the header's contract.
     code(unsafe {
         on_mock(mock, |object| {
-            let fault = fault.as_ref().ok_or(ErrorCode::INVALID_ARG)?;
-            let fault = convert(fault)?;
-            object.server.handle().inject(fault);
-            Ok(())
+            let from = fault.as_ref().ok_or(ErrorCode::INVALID_ARG)?;
+            let fault = convert(from)?;
+            object.change(|cluster| {
+                if from.broker != -1 && cluster.broker_state(from.broker).is_none() {
+                    return Err(ErrorCode::INVALID_ARG);
+                }
+                cluster.inject(fault);
+                Ok(())
+            })
         })
     })
 }
@@ -485,8 +492,7 @@ unsafe fn convert(from: &kprod_mock_fault_t) -> Result<Fault, ErrorCode> {
         .throttle(millis(from.throttle_ms)?);
     fault = match from.broker {
         -1 => fault,
-        0.. => fault.broker(from.broker),
-        _ => return Err(ErrorCode::INVALID_ARG),
+        broker => fault.broker(broker),
     };
     fault = match from.times {
         -1 => fault.forever(),
@@ -501,12 +507,16 @@ unsafe fn convert(from: &kprod_mock_fault_t) -> Result<Fault, ErrorCode> {
         (false, 0..) => fault.partition(unsafe { utf8(from.topic) }?, from.partition),
         _ => return Err(ErrorCode::INVALID_ARG),
     };
-    let error = ErrorCode(from.error);
+    // What an answer has room for; 0 in it says that all is well.
+    let error = || match i16::try_from(from.error) {
+        Ok(0) | Err(_) => Err(ErrorCode::INVALID_ARG),
+        Ok(code) => Ok(ErrorCode(code.into())),
+    };
     let length = || usize::try_from(from.argument).map_err(|_| ErrorCode::INVALID_ARG);
     Ok(match from.kind {
         KPROD_MOCK_FAULT_NONE => fault,
-        KPROD_MOCK_FAULT_ERROR => fault.error(error),
-        KPROD_MOCK_FAULT_ERROR_AFTER_WORK => fault.error_after_work(error),
+        KPROD_MOCK_FAULT_ERROR => fault.error(error()?),
+        KPROD_MOCK_FAULT_ERROR_AFTER_WORK => fault.error_after_work(error()?),
         KPROD_MOCK_FAULT_SWALLOW => fault.kind(FaultKind::Swallow(When::BeforeWork)),
         KPROD_MOCK_FAULT_SWALLOW_AFTER_WORK => fault.kind(FaultKind::Swallow(When::AfterWork)),
         KPROD_MOCK_FAULT_DISCONNECT => fault.kind(FaultKind::Disconnect(When::BeforeWork)),

@@ -71,6 +71,37 @@ static void bad_arguments_are_answered(void)
     kprod_mock_destroy(mock);
 }
 
+static void a_fault_that_cannot_strike_is_refused(void)
+{
+    static const int32_t kinds[] = {KPROD_MOCK_FAULT_ERROR, KPROD_MOCK_FAULT_ERROR_AFTER_WORK};
+    static const int32_t no_errors[] = {0, 1 << 16, INT32_MIN};
+    static const int32_t no_brokers[] = {-7, 0, 3, INT32_MAX};
+    kprod_mock_t *mock = start(2);
+    kprod_mock_fault_t fault;
+    for (size_t i = 0; i < sizeof no_brokers / sizeof *no_brokers; i++) {
+        kprod_mock_fault_init(&fault), fault.broker = no_brokers[i];
+        CHECK_CODE(KPROD_ERR_INVALID_ARG, kprod_mock_inject(mock, &fault));
+    }
+    for (size_t kind = 0; kind < sizeof kinds / sizeof *kinds; kind++)
+        for (size_t i = 0; i < sizeof no_errors / sizeof *no_errors; i++) {
+            kprod_mock_fault_init(&fault), fault.kind = kinds[kind], fault.error = no_errors[i];
+            CHECK_CODE(KPROD_ERR_INVALID_ARG, kprod_mock_inject(mock, &fault));
+        }
+
+    /* A topic may come later: the fault waits for it, and nothing that was refused strikes before. */
+    kprod_mock_fault_init(&fault), fault.topic = "later", fault.broker = 2;
+    fault.kind = KPROD_MOCK_FAULT_ERROR, fault.error = KPROD_ERR_TOPIC_AUTHORIZATION_FAILED;
+    CHECK_CODE(0, kprod_mock_inject(mock, &fault));
+    kprod_producer_t *producer = producer_of(mock);
+    CHECK_CODE(0, kprod_mock_create_topic(mock, "now", 1));
+    CHECK_CODE(0, deliver(producer, topic(producer, "now"), 0).error);
+    CHECK_CODE(0, kprod_mock_create_topic(mock, "later", 1));
+    CHECK_CODE(0, kprod_mock_set_leader(mock, "later", 0, 2));
+    CHECK_CODE(KPROD_ERR_TOPIC_AUTHORIZATION_FAILED, deliver(producer, topic(producer, "later"), 0).error);
+    close_and_destroy(producer);
+    kprod_mock_destroy(mock);
+}
+
 static void a_producer_gets_over_faults(void)
 {
     kprod_mock_t *mock = start(3);
@@ -139,6 +170,7 @@ static void a_failure_is_explained(void)
 int main(void)
 {
     bad_arguments_are_answered();
+    a_fault_that_cannot_strike_is_refused();
     a_producer_gets_over_faults();
     a_failure_is_explained();
     return 0;
