@@ -11,21 +11,16 @@
 
 #include "kprod.h"
 
-/* Says what failed and why, and gives up. */
-static void die(const char *what, int32_t code, kprod_error_t *err)
+/* Gives up if a call failed, and says why: the error object, where there is one, knows more than the code. */
+static void check(const char *what, int32_t code, kprod_error_t **err)
 {
-    const char *message = err != NULL ? kprod_error_message(err) : kprod_err_str(code);
+    if (code == KPROD_ERR_OK)
+        return;
+    const char *message = err != NULL && *err != NULL ? kprod_error_message(*err) : kprod_err_str(code);
     fprintf(stderr, "%s: %s: %s\n", what, kprod_err_name(code), message);
-    kprod_error_free(err);
+    if (err != NULL)
+        kprod_error_free(*err);
     exit(EXIT_FAILURE);
-}
-
-static void set(kprod_config_t *config, const char *key, const char *value)
-{
-    kprod_error_t *err = NULL;
-    int32_t code = kprod_config_set(config, key, value, &err);
-    if (code != KPROD_ERR_OK)
-        die(key, code, err);
 }
 
 static kprod_producer_t *create(const char *bootstrap)
@@ -33,18 +28,13 @@ static kprod_producer_t *create(const char *bootstrap)
     kprod_producer_t *producer = NULL;
     kprod_error_t *err = NULL;
     kprod_config_t *config = kprod_config_new();
-    if (config == NULL)
-        die("kprod_config_new", KPROD_ERR_INTERNAL, NULL);
     if (strcmp(bootstrap, "--mock") == 0)
-        set(config, "test.mock.num.brokers", "3");
+        check("test.mock.num.brokers", kprod_config_set(config, "test.mock.num.brokers", "3", &err), &err);
     else
-        set(config, "bootstrap.servers", bootstrap);
-    set(config, "acks", "all");
-    set(config, "linger.ms", "5");
-
-    int32_t code = kprod_create(config, KPROD_API_VERSION, &producer, &err);
-    if (code != KPROD_ERR_OK)
-        die("kprod_create", code, err);
+        check("bootstrap.servers", kprod_config_set(config, "bootstrap.servers", bootstrap, &err), &err);
+    check("acks", kprod_config_set(config, "acks", "all", &err), &err);
+    check("linger.ms", kprod_config_set(config, "linger.ms", "5", &err), &err);
+    check("kprod_create", kprod_create(config, KPROD_API_VERSION, &producer, &err), &err);
     kprod_config_free(config); /* it was copied */
     return producer;
 }
@@ -61,13 +51,11 @@ static void send_one(kprod_producer_t *producer, uint32_t topic, uint64_t number
     record.value_len = snprintf(value, sizeof value, "hello, this is record %" PRIu64, number);
     record.tag = number; /* comes back in the report */
 
+    kprod_error_t *err = NULL;
     int32_t code = kprod_send(producer, &record);
-    if (code != KPROD_ERR_OK) {
-        kprod_error_t *err = NULL;
-        if (code == KPROD_ERR_TIMED_OUT)
-            kprod_cluster_error(producer, &err); /* which broker, and why */
-        die("kprod_send", code, err);
-    }
+    if (code == KPROD_ERR_TIMED_OUT)
+        kprod_cluster_error(producer, &err); /* which broker, and why */
+    check("kprod_send", code, &err);
 }
 
 /* Prints one report; returns whether its record was delivered. */
@@ -80,10 +68,9 @@ static int print(kprod_producer_t *producer, const kprod_delivery_t *report)
         return 1;
     }
     kprod_error_t *err = NULL;
-    const char *message = kprod_err_str(report->error);
-    if (kprod_error_detail(producer, report->detail, &err) == KPROD_ERR_OK)
-        message = kprod_error_message(err);
-    fprintf(stderr, "record %" PRIu64 ": %s: %s\n", report->tag, kprod_err_name(report->error), message);
+    kprod_error_detail(producer, report->detail, &err);
+    fprintf(stderr, "record %" PRIu64 ": %s: %s\n", report->tag, kprod_err_name(report->error),
+            err != NULL ? kprod_error_message(err) : kprod_err_str(report->error));
     kprod_error_free(err);
     return 0;
 }
@@ -97,17 +84,12 @@ int main(int argc, char **argv)
     const char *name = argc > 2 ? argv[2] : "hello";
     uint64_t count = argc > 3 ? strtoull(argv[3], NULL, 10) : 10;
     kprod_producer_t *producer = create(argv[1]);
-
-    /* Not needed, but it tells what is wrong with an address or a password, which a send's code cannot. */
     kprod_error_t *err = NULL;
-    int32_t code = kprod_start(producer, 10000, &err);
-    if (code != KPROD_ERR_OK)
-        die("kprod_start", code, err);
+    /* Not needed, but it tells what is wrong with an address or a password, which a send's code cannot. */
+    check("kprod_start", kprod_start(producer, 10000, &err), &err);
 
     uint32_t topic;
-    code = kprod_topic(producer, name, (int64_t)strlen(name), &topic);
-    if (code != KPROD_ERR_OK)
-        die(name, code, NULL);
+    check(name, kprod_topic(producer, name, (int64_t)strlen(name), &topic), NULL);
     for (uint64_t i = 0; i < count; i++)
         send_one(producer, topic, i);
 
@@ -116,7 +98,7 @@ int main(int argc, char **argv)
         kprod_delivery_t reports[64];
         int64_t got = kprod_poll(producer, reports, 64, 1000);
         if (got < 0)
-            die("kprod_poll", (int32_t)got, NULL);
+            check("kprod_poll", (int32_t)got, NULL);
         for (int64_t i = 0; i < got; i++) {
             if (reports[i].kind != KPROD_KIND_RECORD)
                 continue;
@@ -125,9 +107,7 @@ int main(int argc, char **argv)
         }
     }
 
-    code = kprod_close(producer, KPROD_TIMEOUT_CONFIGURED, &err);
-    if (code != KPROD_ERR_OK)
-        die("kprod_close", code, err);
+    check("kprod_close", kprod_close(producer, KPROD_TIMEOUT_CONFIGURED, &err), &err);
     kprod_destroy(producer);
     printf("%" PRIu64 " of %" PRIu64 " records delivered\n", delivered, count);
     return delivered == count ? EXIT_SUCCESS : EXIT_FAILURE;
