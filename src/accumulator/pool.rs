@@ -62,6 +62,7 @@ impl Pool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::hint;
 
     #[test]
     fn a_buffer_comes_back_if_it_fits() {
@@ -80,7 +81,8 @@ mod tests {
     #[test]
     fn a_buffer_that_nobody_has_memory_for_is_an_error() {
         let pool = Pool::new(100_000);
-        assert!(pool.take(isize::MAX as usize).is_err());
+        // Looked at, for an allocation that nobody looks at may be left out, and is then not refused.
+        assert!(hint::black_box(pool.take(isize::MAX as usize)).is_err());
     }
 
     #[test]
