@@ -2,6 +2,7 @@
 #ifndef KPROD_CALLBACKS_HPP
 #define KPROD_CALLBACKS_HPP
 
+#include <kprod/ending.hpp>
 #include <kprod/record.hpp>
 
 #include <exception>
@@ -62,6 +63,7 @@ struct home {
     kprod_producer_t *producer = nullptr;
     std::mutex mutex;
     std::exception_ptr first;
+    detail::ending ending;
 
     explicit home(functions given) : user(std::move(given)) {}
 

@@ -192,13 +192,24 @@ public:
             [&](auto function) { return send_batch(batch, topic, partition, std::move(function), limit); });
     }
 
-    // Begins a transaction, which needs a transactional.id; the first one waits until that is this producer's alone.
+    // Begins a transaction, which needs a transactional.id; the first one waits until that is this producer's alone. It
+    // first ends one that was unfinished when its scope ended, for which commit and abort may each take as long again;
+    // KPROD_ERR_TIMED_OUT: call it again.
     result<transaction> begin_transaction(timeout limit = {})
     {
+        if (auto left = home_ ? home_->ending.resume(c(), limit) : std::nullopt)
+            return unended(std::move(*left).told().error());
         auto begun = call(::kprod_begin_transaction, limit);
         if (!begun)
             return begun.error();
-        return transaction(c());
+        return transaction(home_.get());
+    }
+    // The outcome of a commit that was unfinished when its scope ended, once that or begin_transaction has waited for
+    // it: after an abortable error nothing was committed, after another that is not known. None if there was none since.
+    std::optional<result<void>> take_left_commit()
+    {
+        auto left = home_ ? home_->ending.take_commit() : std::nullopt;
+        return left ? std::optional<result<void>>(std::move(*left).told()) : std::nullopt;
     }
 
     // Takes up to count reports, and waits for the first: how many there were, 0 when the time passed (never, unless
@@ -303,6 +314,11 @@ private:
         if (!cause)
             return error(code);
         return error(code, "not accepted in time: " + cause->message(), KPROD_FLAG_RETRIABLE);
+    }
+    static error unended(const error &left)
+    {
+        const char *what = "the transaction before has not ended: call begin_transaction again: ";
+        return error(left.code(), what + left.message(), KPROD_FLAG_RETRIABLE);
     }
     static accepted accepted_of(std::int64_t count, std::int32_t why)
     {

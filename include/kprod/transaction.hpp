@@ -2,6 +2,7 @@
 #ifndef KPROD_TRANSACTION_HPP
 #define KPROD_TRANSACTION_HPP
 
+#include <kprod/callbacks.hpp>
 #include <kprod/record.hpp>
 
 #include <initializer_list>
@@ -55,24 +56,25 @@ struct group_metadata : kprod_group_metadata_t {
 // aborted when its scope ends, unless it was committed. It must not outlive the producer.
 //
 // A step that gave KPROD_ERR_TIMED_OUT is unfinished: only the same step is allowed then, and waits for its end. Where
-// that is a commit when the scope ends, the scope waits for its result, and aborts only what was not committed.
+// that is a commit when the scope ends, the scope waits for its result, and aborts only what was not committed. Who has
+// to know the result calls commit again before the scope ends, or producer::take_left_commit after it.
 class [[nodiscard]] transaction {
 public:
     transaction(transaction &&other) noexcept
-        : producer_(std::exchange(other.producer_, nullptr)), committing_(std::exchange(other.committing_, false))
+        : home_(std::exchange(other.home_, nullptr)), committing_(std::exchange(other.committing_, false))
     {
     }
     transaction &operator=(transaction &&other) noexcept
     {
         if (this != &other) {
             end_scope();
-            producer_ = std::exchange(other.producer_, nullptr);
+            home_ = std::exchange(other.home_, nullptr);
             committing_ = std::exchange(other.committing_, false);
         }
         return *this;
     }
-    // Waits for an unfinished commit, then aborts what is still open: each may take up to max.block.ms. A commit that is
-    // unfinished even then has to be called with kprod_commit_transaction before the producer begins another transaction.
+    // Waits for an unfinished commit, then aborts what is still open: each may take up to max.block.ms. What is
+    // unfinished even then goes on, and the next producer::begin_transaction ends it first.
     ~transaction() { end_scope(); }
 
     // Waits for the outcomes of all records, then commits. An error that is abortable: abort.
@@ -87,10 +89,10 @@ public:
     result<void> send_offsets(const group_offset *offsets, std::size_t count, const group_metadata &group,
                               timeout limit = {})
     {
-        if (producer_ == nullptr)
+        if (home_ == nullptr)
             return error(KPROD_ERR_ILLEGAL_STATE);
         return detail::checked_call([&](kprod_error_t **err) {
-            return ::kprod_send_offsets_to_transaction(producer_, offsets, count, &group, limit.ms(), err);
+            return ::kprod_send_offsets_to_transaction(home_->producer, offsets, count, &group, limit.ms(), err);
         });
     }
     result<void> send_offsets(std::initializer_list<group_offset> offsets, const group_metadata &group,
@@ -98,33 +100,32 @@ public:
     {
         return send_offsets(offsets.begin(), offsets.size(), group, limit);
     }
-    bool is_open() const noexcept { return producer_ != nullptr; }
+    bool is_open() const noexcept { return home_ != nullptr; }
 
 private:
     friend class producer;
-    explicit transaction(kprod_producer_t *producer) noexcept : producer_(producer) {}
+    explicit transaction(detail::home *home) noexcept : home_(home) {}
 
     template <class Step> result<void> end(Step step, timeout limit)
     {
-        if (producer_ == nullptr)
+        if (home_ == nullptr)
             return error(KPROD_ERR_ILLEGAL_STATE);
-        auto done = detail::checked_call([&](kprod_error_t **err) { return step(producer_, limit.ms(), err); });
+        auto done = detail::checked_call([&](kprod_error_t **err) { return step(home_->producer, limit.ms(), err); });
         if (done)
-            producer_ = nullptr;
+            home_ = nullptr;
         return done;
     }
     void end_scope() noexcept
     {
-        if (producer_ == nullptr)
+        if (home_ == nullptr)
             return;
-        // Nothing else is allowed before its result was fetched; one that was committed must not be aborted.
-        if (!committing_ || ::kprod_commit_transaction(producer_, KPROD_TIMEOUT_CONFIGURED, nullptr) != KPROD_ERR_OK)
-            ::kprod_abort_transaction(producer_, KPROD_TIMEOUT_CONFIGURED, nullptr);
-        producer_ = nullptr;
+        home_->ending.leave(committing_);
+        static_cast<void>(home_->ending.resume(home_->producer, {}));
+        home_ = nullptr;
         committing_ = false;
     }
 
-    kprod_producer_t *producer_;
+    detail::home *home_;
     bool committing_ = false; // a commit has timed out
 };
 

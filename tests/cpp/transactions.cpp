@@ -3,10 +3,10 @@
 
 #include <atomic>
 
-static kprod::producer transactional(const mock_cluster &cluster)
+static kprod::producer transactional(const mock_cluster &cluster, std::int32_t max_block_ms = 30000)
 {
     auto config = cluster.config();
-    config.set("transactional.id", "a");
+    config.set("transactional.id", "a").set("max.block.ms", max_block_ms);
     return kprod::producer::create(config).value();
 }
 
@@ -80,8 +80,74 @@ static void a_scope_waits_for_its_unfinished_commit()
         auto moved = std::move(transaction);
         CHECK(moved.is_open());
     }
+    CHECK(producer.take_left_commit().value());
     auto next = producer.begin_transaction(patience).value();
     next.abort(patience).value();
+}
+
+// Here scopes have less time than what they wait for takes.
+constexpr std::int32_t too_short_ms = 50;
+
+static void set_broker(const mock_cluster &cluster, std::int32_t state)
+{
+    CHECK(kprod_mock_set_broker_state(cluster.c(), 1, state) == 0);
+}
+
+static void the_next_begin_ends_an_abort_that_outlived_its_scope()
+{
+    const mock_cluster cluster("t");
+    auto producer = transactional(cluster, too_short_ms);
+    {
+        auto transaction = producer.begin_transaction(patience).value();
+        CHECK(producer.partitions_for(producer.topic("t").value(), patience));
+        producer.send_wait(kprod::record("t").value("v"), patience).value();
+        set_broker(cluster, KPROD_MOCK_BROKER_CRASHED);
+    }
+    const auto early = producer.begin_transaction();
+    CHECK_ERROR(KPROD_ERR_TIMED_OUT, early);
+    CHECK(early.error().message().find("call begin_transaction again") != std::string::npos);
+    set_broker(cluster, KPROD_MOCK_BROKER_UP);
+    producer.begin_transaction(patience).value().commit(patience).value();
+    CHECK(!producer.take_left_commit());
+}
+
+static void the_next_begin_ends_a_commit_that_outlived_its_scope()
+{
+    const mock_cluster cluster("t");
+    auto producer = transactional(cluster, too_short_ms);
+    {
+        auto transaction = producer.begin_transaction(patience).value();
+        CHECK(producer.partitions_for(producer.topic("t").value(), patience));
+        producer.send_wait(kprod::record("t").value("v"), patience).value();
+        set_broker(cluster, KPROD_MOCK_BROKER_CRASHED);
+        CHECK_ERROR(KPROD_ERR_TIMED_OUT, transaction.commit());
+    }
+    CHECK_ERROR(KPROD_ERR_TIMED_OUT, producer.begin_transaction());
+    CHECK(!producer.take_left_commit());
+    set_broker(cluster, KPROD_MOCK_BROKER_UP);
+    producer.begin_transaction(patience).value().commit(patience).value();
+    CHECK(producer.take_left_commit().value());
+    CHECK(!producer.take_left_commit());
+}
+
+static void the_next_begin_tells_and_aborts_a_commit_that_failed()
+{
+    const mock_cluster cluster("t");
+    auto producer = transactional(cluster, too_short_ms);
+    {
+        auto transaction = producer.begin_transaction(patience).value();
+        CHECK(producer.partitions_for(producer.topic("t").value(), patience));
+        CHECK(kprod_mock_set_leader(cluster.c(), "t", 0, -1) == 0); // so that the record keeps the commit waiting
+        producer.send(kprod::record("t").value("v")).value();
+        CHECK_ERROR(KPROD_ERR_TIMED_OUT, transaction.commit());
+    }
+    CHECK_ERROR(KPROD_ERR_TIMED_OUT, producer.begin_transaction());
+    cluster.fail(KPROD_ERR_TOPIC_AUTHORIZATION_FAILED);
+    CHECK(kprod_mock_set_leader(cluster.c(), "t", 0, 1) == 0);
+    producer.begin_transaction(patience).value().commit(patience).value();
+    const auto left = producer.take_left_commit().value();
+    CHECK_ERROR(KPROD_ERR_TOPIC_AUTHORIZATION_FAILED, left);
+    CHECK(left.error().is_abortable());
 }
 
 int main()
@@ -90,4 +156,7 @@ int main()
     a_scope_that_ends_early_aborts();
     a_failed_record_fails_the_commit();
     a_scope_waits_for_its_unfinished_commit();
+    the_next_begin_ends_an_abort_that_outlived_its_scope();
+    the_next_begin_ends_a_commit_that_outlived_its_scope();
+    the_next_begin_tells_and_aborts_a_commit_that_failed();
 }
