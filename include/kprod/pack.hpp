@@ -60,7 +60,7 @@ public:
     // How many records it has.
     std::size_t count() const noexcept { return records_.size(); }
     bool empty() const noexcept { return records_.empty(); }
-    // The bytes of its records, and of those that were dropped while others stayed.
+    // The bytes of its records, and of some that were dropped while others stayed: no more than of those.
     std::size_t size() const noexcept { return buffer_.size(); }
 
     // Takes the first records out, such as those that were accepted.
@@ -69,6 +69,13 @@ public:
         if (count >= records_.size())
             return clear();
         records_.erase(records_.begin(), records_.begin() + static_cast<std::ptrdiff_t>(count));
+        // Only now and then, so that each byte is moved about once however few are dropped at a time.
+        const std::uint32_t dropped = records_.front().offset;
+        if (dropped <= buffer_.size() / 2)
+            return;
+        buffer_.erase(buffer_.begin(), buffer_.begin() + static_cast<std::ptrdiff_t>(dropped));
+        for (auto &record : records_)
+            record.offset -= dropped;
     }
     void clear() noexcept
     {

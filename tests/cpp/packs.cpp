@@ -92,6 +92,37 @@ static void it_says_how_many_were_taken_and_why_no_more()
     CHECK(pack.count() == 1 && producer.send_packed(pack).count == 1);
 }
 
+// A pack that never gets empty takes no more memory than one that does.
+static void what_was_dropped_leaves_its_room()
+{
+    const mock_cluster cluster("t");
+    std::vector<std::string> keys;
+    auto config = cluster.config();
+    config.partitioner([&](const kprod_partition_request_t &request) {
+        keys.emplace_back(request.key, request.key + request.key_len);
+        return 0;
+    });
+    auto producer = kprod::producer::create(config).value();
+    const auto topic = producer.topic("t").value();
+    CHECK(producer.partitions_for(topic, patience).value() == 1);
+    kprod::pack pack;
+    const std::string value(1000, 'v');
+    constexpr std::size_t all = 1000, kept = 10;
+    std::vector<std::string> last;
+    for (std::size_t number = 0; number < all; number++) {
+        const auto key = std::to_string(number);
+        pack.add(kprod::record(topic).key(key).value(value)).value();
+        if (pack.count() > kept)
+            pack.drop(1);
+        if (number >= all - kept)
+            last.push_back(key);
+        CHECK(pack.size() <= 2 * (kept + 1) * (value.size() + key.size()));
+    }
+    CHECK(producer.send_packed(pack).count == kept);
+    producer.flush(patience).value();
+    CHECK(keys == last);
+}
+
 static void what_does_not_fit_is_not_added()
 {
     kprod::pack pack;
@@ -116,5 +147,6 @@ int main()
 {
     all_are_sent_in_their_order();
     it_says_how_many_were_taken_and_why_no_more();
+    what_was_dropped_leaves_its_room();
     what_does_not_fit_is_not_added();
 }
