@@ -217,7 +217,7 @@ func (p *core) close(ctx context.Context) (first bool) {
 }
 
 func (p *core) finish(ctx context.Context) error {
-	limit, cancel := context.WithTimeout(ctx, p.maxBlock)
+	limit, cancel := context.WithTimeoutCause(ctx, p.maxBlock, errTookLonger)
 	defer cancel()
 	p.gate.close()
 	select { // those who wait see it shutting, but one may need a function of the user's to return first
@@ -246,7 +246,7 @@ func (p *core) finish(ctx context.Context) error {
 // errHeldUp is why an answer that the library gave in time did not get through.
 var errHeldUp = errors.New("a function given to a send, or a channel without room, holds up all answers")
 
-// errTookLonger is why a wait ends that began before the library's own time did.
+// errTookLonger is why a wait ends that max.block.ms limits here, and not in the library.
 var errTookLonger = errors.New("it took longer than max.block.ms")
 
 // inTime limits the wait for an answer that the library gives within max.block.ms, with some time for it to get through.

@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -18,6 +19,14 @@ const (
 	stepSendOffsets = "SendOffsets"
 	stepCommit      = "Commit"
 	stepAbort       = "Abort"
+)
+
+// stepsOfC gives the library's names of the steps in its messages way to those of this package.
+var stepsOfC = strings.NewReplacer(
+	"kprod_begin_transaction", stepBegin,
+	"kprod_send_offsets_to_transaction", stepSendOffsets,
+	"kprod_commit_transaction", stepCommit,
+	"kprod_abort_transaction", stepAbort,
 )
 
 // step is a transactional call of the library's, with what it was given.
@@ -181,6 +190,9 @@ func (p *Producer) takeStep(ctx context.Context, wanted *step) (*step, <-chan st
 func (p *Producer) beginStep(s *step) error {
 	answered := make(chan struct{})
 	place := p.table.take(waiting{left: 1, done: func(_ Report, err error) {
+		if failure, failed := err.(*Error); failed {
+			failure.Message = stepsOfC.Replace(failure.Message)
+		}
 		s.err = err
 		close(answered)
 	}})

@@ -69,6 +69,10 @@ func (t *Transaction) Abort(ctx context.Context) error {
 // there is nothing left to do. Once begun, commit and abort do not heed ctx, but take max.block.ms each at most; before
 // the abort, a SendOffsets under way may take as long. What has not ended by then ([ErrTimedOut]) goes on, and the next
 // Begin waits for it. Where Begin is refused, work is not called: one Transact does not wait for another.
+//
+// An [ErrTimedOut] may be Begin's, before work was called; the commit's, whose outcome is not known then; or work's own,
+// such as a SendOffsets', of a transaction that is aborted. The Transaction that work was given tells, until the next
+// Begin discards it: its Commit waits for the commit's outcome, and is refused with [ErrIllegalState] after an abort.
 func (p *Producer) Transact(ctx context.Context, work func(*Transaction) error) (err error) {
 	t, err := p.Begin(ctx)
 	if err != nil {

@@ -194,7 +194,10 @@ func TestAStepThatOutlivedMaxBlockIsResumed(t *testing.T) {
 	_, err = producer.Send(background(t), &kprod.Record{Topic: "t"})
 	must(t, err)
 	must(t, cluster.Inject(mock.Fault{API: apiEndTxn, Delay: 2 * lateBy}))
-	wantCode(t, transaction.Commit(background(t)), kprod.ErrTimedOut)
+	failure := wantCode(t, transaction.Commit(background(t)), kprod.ErrTimedOut)
+	if !strings.Contains(failure.Message, "Commit timed out") || strings.Contains(failure.Message, "kprod_") {
+		t.Fatal(failure)
+	}
 	wantCode(t, transaction.Abort(background(t)), kprod.ErrIllegalState)
 	must(t, eventually(func() error { return transaction.Commit(background(t)) }))
 
@@ -205,6 +208,27 @@ func TestAStepThatOutlivedMaxBlockIsResumed(t *testing.T) {
 		return err
 	}), kprod.ErrTimedOut)
 	must(t, eventually(transact))
+}
+
+// What became of a Transact that timed out, its transaction tells until the next one begins.
+func TestATransactThatTimedOutIsAskedForItsOutcome(t *testing.T) {
+	cluster := newCluster(t, "t", 1)
+	producer := newProducer(t, cluster, kprod.Config{"transactional.id": "a", "max.block.ms": "200"})
+	must(t, eventually(func() error { return producer.Transact(background(t), nothing) })) // so that connecting does not count
+	for api, want := range map[int]error{apiEndTxn: nil, apiTxnOffsetCommit: kprod.ErrIllegalState} {
+		var kept *kprod.Transaction
+		must(t, cluster.Inject(mock.Fault{API: api, Delay: 2 * lateBy}))
+		wantCode(t, producer.Transact(background(t), func(transaction *kprod.Transaction) error {
+			kept = transaction
+			return transaction.SendOffsets(background(t), someOffsets, kprod.Group{ID: "group"})
+		}), kprod.ErrTimedOut)
+		outcome := func() error { return kept.Commit(background(t)) }
+		if err := eventually(outcome); !errors.Is(err, want) {
+			t.Fatalf("got %v, want %v", err, want)
+		}
+		must(t, eventually(func() error { return producer.Transact(background(t), nothing) }))
+		wantCode(t, outcome(), kprod.ErrIllegalState)
+	}
 }
 
 func TestAnOldHandleDoesNotTouchTheNextTransaction(t *testing.T) {
