@@ -62,7 +62,7 @@
 #define KPROD_ERR_API_VERSION (-104)
 
 /**
- * The producer is closed or being closed. Nothing was accepted.
+ * The producer is closed or being closed. It takes nothing more; a report's persistence tells whether a record that it had accepted may have been written.
  */
 #define KPROD_ERR_CLOSED (-105)
 
@@ -2058,7 +2058,8 @@ int32_t kprod_close_async(struct kprod_producer_t *producer,
  * Frees a producer. One that is not closed is closed with a limit of 0 first, which loses what was not sent; reports
  * that nobody took are discarded.
  *
- * @param producer  consumed on 0; NULL is a no-op. No other call may use it, now or later.
+ * @param producer  consumed on 0; NULL is a no-op. No other call may use it, now or later, but those of callbacks
+ *                  until they have returned.
  *
  * Returns: 0; KPROD_ERR_INVALID_ARG (not a producer); KPROD_ERR_IN_CALLBACK: nothing was done.
  * Ownership: the producer, its topic handles and topic names are gone; its wake descriptors stay the caller's.

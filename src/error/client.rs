@@ -14,7 +14,7 @@ super::codes! {
     API_VERSION = -104, Permanent,
         "The program was compiled against a newer header than this library. Install the newer library.";
     CLOSED = -105, Permanent,
-        "The producer is closed or being closed. Nothing was accepted.";
+        "The producer is closed or being closed. It takes nothing more; a report's persistence tells whether a record that it had accepted may have been written.";
     FORKED = -106, Permanent,
         "The producer was made before a fork and works only in the parent process. Make a new one in the child.";
     IN_CALLBACK = -107, Permanent,

@@ -421,7 +421,8 @@ pub unsafe extern "C" fn kprod_close_async(producer: *mut kprod_producer_t, tag:
 /// Frees a producer. One that is not closed is closed with a limit of 0 first, which loses what was not sent; reports
 /// that nobody took are discarded.
 ///
-/// @param producer  consumed on 0; NULL is a no-op. No other call may use it, now or later.
+/// @param producer  consumed on 0; NULL is a no-op. No other call may use it, now or later, but those of callbacks
+///                  until they have returned.
 ///
 /// Returns: 0; KPROD_ERR_INVALID_ARG (not a producer); KPROD_ERR_IN_CALLBACK: nothing was done.
 /// Ownership: the producer, its topic handles and topic names are gone; its wake descriptors stay the caller's.
@@ -436,18 +437,17 @@ pub unsafe extern "C" fn kprod_destroy(producer: *mut kprod_producer_t) -> i32 {
         return ErrorCode::OK.0;
     }
     // SAFETY: the header's contract.
-    match unsafe { ProducerHandle::borrow_in_any_process(producer) } {
+    let handle = match unsafe { ProducerHandle::borrow_in_any_process(producer) } {
         Err(code) => return code.0,
         Ok(handle) if handle.is_forked() => return ErrorCode::OK.0,
         Ok(_) if in_callback() => return ErrorCode::IN_CALLBACK.0,
-        Ok(_) => {}
-    }
+        Ok(handle) => handle,
+    };
     contained(ErrorCode::INTERNAL.0, || {
-        // SAFETY: checked to be a producer of this process; the caller gives it up.
-        let handle = unsafe { ProducerHandle::from_raw(producer) };
-        // A callback that is still running makes this TIMED_OUT; dropping the producer waits for it.
-        let _ = handle.producer.close(Timeout::Now);
-        drop(handle);
+        // While the handle is one: the last callbacks ask it what their reports mean.
+        handle.producer.end();
+        // SAFETY: checked to be a producer of this process, of which no callback runs; the caller gives it up.
+        drop(unsafe { ProducerHandle::from_raw(producer) });
         ErrorCode::OK.0
     })
 }

@@ -178,6 +178,19 @@ impl Producer {
         self.engine.close_elsewhere(&self.shared, deadline)
     }
 
+    /// What was not closed is closed without waiting, and whatever callbacks are due have returned in the end. It may
+    /// be called again.
+    pub fn end(&self) {
+        self.engine.note_close(None);
+        let deadline = self.begin_close(Timeout::Now);
+        self.engine.join(deadline + END_GRACE);
+        let closer = self.engine.ending.lock().closer.take();
+        if let Some(closer) = closer {
+            let _ = closer.join();
+        }
+        let _ = self.engine.finish_close(&self.shared, None);
+    }
+
     fn begin_close(&self, timeout: Timeout) -> Instant {
         let deadline = self.deadline(timeout);
         self.shared.advance(Lifecycle::Closing);
@@ -189,15 +202,9 @@ impl Producer {
 }
 
 impl Drop for Producer {
-    /// What was not closed is closed without waiting; its reports go nowhere.
+    /// Reports that nobody took go nowhere.
     fn drop(&mut self) {
-        let deadline = self.begin_close(Timeout::Now);
-        self.engine.join(deadline + END_GRACE);
-        let closer = self.engine.ending.lock().closer.take();
-        if let Some(closer) = closer {
-            let _ = closer.join();
-        }
-        let _ = self.engine.finish_close(&self.shared, None);
+        self.end();
     }
 }
 
