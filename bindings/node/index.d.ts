@@ -89,6 +89,7 @@ export class Producer {
    * for any other reason, it may be sent again.
    */
   sendBatch(batch: Batch, topic: string, partition: number, options?: { signal?: Signal }): Promise<Metadata>;
+  /** What is sent before it has resolved is refused with ILLEGAL_STATE, and does not count against the transaction. */
   beginTransaction(): Promise<void>;
   /** Refused, with the cause, after a record or batch of the transaction was refused: then abort. */
   commitTransaction(): Promise<void>;

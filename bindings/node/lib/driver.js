@@ -63,11 +63,13 @@ class Driver {
         const code = library.config_set(config, key, given, error);
         if (code !== 0) throw taken(error, code);
       }
-      const valueOf = (key) => {
+      const pointerOf = (key) => {
         library.config_get(config, key, out, error);
-        return text(out.readBigUInt64LE(0));
+        return out.readBigUInt64LE(0);
       };
+      const valueOf = (key) => text(pointerOf(key));
       this.maxBlock = Number(valueOf('max.block.ms'));
+      this.transactional = pointerOf('transactional.id') !== 0n;
       if (valueOf(REPORTS) !== 'all') throw refused(c.INVALID_CONFIG, REPORTS_HELP);
       const code = library.create(config, API_VERSION, handle, error);
       if (code === 0) atEnd(environment, destroy, handle[0]);

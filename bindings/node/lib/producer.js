@@ -133,6 +133,7 @@ class Producer {
   #send(message, options) {
     try {
       if (this.#closing !== null) throw refused(c.CLOSED);
+      this.#transactions.checkSend();
       if (message === null || typeof message !== 'object') throw wrong(TypeError, 'message', 'an object');
       const { topic, key, value, headers, partition, timestamp } = message;
       return this.#outgoing.add(this.#driver.topic(topic), key, value, pairsOf(headers), partitionOf(partition),
@@ -145,6 +146,7 @@ class Producer {
 
   async #sendBatch(batch, topic, partition, options) {
     this.#checkOpen();
+    this.#transactions.checkSend();
     const { owed } = this.#driver;
     let tag;
     const outcome = new Promise((resolve, reject) => { tag = owed.add(resolve, reject); });

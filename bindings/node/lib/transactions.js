@@ -1,11 +1,12 @@
 'use strict';
 const { constants: c } = require('./library');
-const { incomplete, wrong } = require('./errors');
+const { incomplete, refused, wrong } = require('./errors');
 const { describe } = require('./offsets');
 
 /** Errors of an abort where there is nothing left to abort: the transaction has ended, or its commit goes on. */
 const NOTHING_LEFT = [c.CLOSED, c.ILLEGAL_STATE];
 const RECORD = 'record';
+const BEGINNING = 'a transaction is being begun: what is sent in it is sent after beginTransaction() has resolved';
 
 /** The producer's transactional calls. The library answers one at a time. */
 class Transactions {
@@ -17,11 +18,13 @@ class Transactions {
     /** The same of batches. */
     this._offered = new Set();
     /**
-     * While a transaction is open: why something sent in it was refused, by what was. The library does not know of it,
-     * and would commit the rest. A batch that is accepted when it is sent again is forgotten. Each transaction has its
-     * own: what is refused late is not the next one's.
+     * While a transaction is open, from begin's answer to the call that ends it: why something sent in it was refused,
+     * by what was. The library does not know of it, and would commit the rest. A batch that is accepted when it is sent
+     * again is forgotten. Each transaction has its own: what is refused late is not the next one's.
      */
     this._refusals = null;
+    /** Calls of begin without an answer. */
+    this._begins = 0;
     this._running = 0;
     outgoing.onRefused = (error, refusals) => this.refused(error, RECORD, refusals);
   }
@@ -51,17 +54,20 @@ class Transactions {
   }
 
   async begin() {
-    const own = this._refusals === null ? new Map() : null;
-    if (own !== null) this._enter(own);
+    this._begins++;
     try {
       // What was sent before is no part of it.
       await this._outgoing.afterSends(() => this._driver.operation(this._driver.library.begin_transaction_async));
-      // The end of the one before may have been told meanwhile.
-      if (this._refusals === null) this._enter(new Map());
-    } catch (error) {
-      if (error.code !== c.TIMED_OUT && this._refusals === own) this._enter(null);
-      throw error;
+      this._enter(new Map());
+    } finally {
+      this._begins--;
     }
+  }
+
+  /** Before its answer begin is done or not: what is sent meanwhile would be in the transaction, or not, by chance. */
+  checkSend() {
+    if (this._begins === 0 || this._refusals !== null || !this._driver.transactional) return;
+    throw refused(c.ILLEGAL_STATE, BEGINNING);
   }
 
   _enter(refusals) {
@@ -91,9 +97,15 @@ class Transactions {
 
   async abort() {
     this._outgoing.fail(c.ABORTED);
-    if (this._sending.size > 0) await Promise.allSettled(this._sending);
-    await this._driver.operation(this._driver.library.abort_transaction_async);
+    const refusals = this._refusals;
     this._enter(null);
+    if (this._sending.size > 0) await Promise.allSettled(this._sending);
+    try {
+      await this._driver.operation(this._driver.library.abort_transaction_async);
+    } catch (error) {
+      if (error.code !== c.TIMED_OUT) this._enter(this._refusals ?? refusals);
+      throw error;
+    }
   }
 
   async sendOffsets(offsets, group) {

@@ -48,6 +48,38 @@ test('what is sent before a transaction begins is not in it', withCluster({}, as
   assert.deepStrictEqual(await cluster.consume('t', '%s'), ['sent']);
 }));
 
+test('what is sent while a transaction begins is refused, not its own', withCluster({}, async (producer, cluster) => {
+  const early = [];
+  for (let round = 0; round < 20; round++) {
+    const begun = producer.beginTransaction();
+    const batch = filled(producer, 'batch');
+    const offered = nameOf(producer.sendBatch(batch, 't', 0));
+    early.push(offered, nameOf(producer.send(record('early'))));
+    let waits = true;
+    begun.then(() => { waits = false; });
+    // As another part of the program, which does not know of the transaction.
+    while (waits) {
+      early.push(nameOf(producer.send(record('early'))));
+      await new Promise(process.nextTick);
+      if (waits) await new Promise(setImmediate);
+    }
+    producer.send(record('sent'));
+    await offered;
+    producer.sendBatch(batch, 't', 0);
+    await producer.commitTransaction();
+  }
+  assert.deepStrictEqual(new Set(await Promise.all(early)), new Set(['ILLEGAL_STATE']));
+  assert.deepStrictEqual(await cluster.consume('t', '%s'), Array.from({ length: 20 }, () => ['sent', 'batch']).flat());
+}));
+
+test('a begin without transactional.id is refused, and nothing else', async () => {
+  const producer = new Producer({ 'test.mock.num.brokers': 1 });
+  const begun = nameOf(producer.beginTransaction());
+  const sent = nameOf(producer.send(record('x')));
+  assert.deepStrictEqual([await begun, await sent], ['ILLEGAL_STATE', 'done']);
+  await producer.close();
+});
+
 for (const end of ['commitTransaction', 'abortTransaction']) {
   test(`what is sent during ${end}, and is not handed over until it is done, is not in the next`, async () => {
     const cluster = new MockCluster();
@@ -101,9 +133,11 @@ test('a begin that fails leaves the open transaction as it is', withCluster({}, 
       await producer.beginTransaction();
       const sent = nameOf(producer.send(record(end)));
       const second = nameOf(producer.beginTransaction());
+      const behind = nameOf(producer.send(record(end)));
       if (awaited) await second;
       await producer[end]();
-      assert.deepStrictEqual([await second, end === 'commitTransaction' ? await sent : 'done'], ['ILLEGAL_STATE', 'done']);
+      assert.strictEqual(await second, 'ILLEGAL_STATE');
+      if (end === 'commitTransaction') assert.deepStrictEqual([await sent, await behind], ['done', 'done']);
       await assert.rejects(producer.commitTransaction(), { name: 'ILLEGAL_STATE' });
     }
   }
@@ -113,17 +147,20 @@ test('a begin that fails leaves the open transaction as it is', withCluster({}, 
   await assert.rejects(producer.beginTransaction(), { name: 'ILLEGAL_STATE' });
   await assert.rejects(producer.commitTransaction(), { name: 'UNKNOWN_PARTITION' });
   await producer.abortTransaction();
-  assert.deepStrictEqual(await cluster.consume('t', '%s'), ['commitTransaction', 'commitTransaction']);
+  assert.deepStrictEqual(await cluster.consume('t', '%s'), Array(4).fill('commitTransaction'));
 }));
 
-test('a begin during an abort is refused, or begins a transaction of its own', withCluster({}, async (producer) => {
+test('a begin during an abort is refused, or begins one of its own', withCluster({}, async (producer, cluster) => {
   for (let round = 0; round < 20; round++) {
     await producer.beginTransaction();
     await assert.rejects(producer.send({ ...record('x'), partition: 7 }), { name: 'UNKNOWN_PARTITION' });
-    const [, begun] = await Promise.all([producer.abortTransaction(), nameOf(producer.beginTransaction())]);
+    const [, begun, stray] = await Promise.all([producer.abortTransaction(), nameOf(producer.beginTransaction()),
+      nameOf(producer.send(record('stray')))]);
+    assert.strictEqual(stray, 'ILLEGAL_STATE');
     if (begun !== 'done') await producer.beginTransaction();
     await producer.commitTransaction();
   }
+  assert.deepStrictEqual(await cluster.consume('t', '%s'), []);
 }));
 
 test('a begin that is under way when the producer is closed is over, and opens nothing', async () => {
