@@ -108,7 +108,7 @@ class Driver {
   operation(call, ...args) {
     return new Promise((resolve, reject) => {
       this.checkOpen();
-      const tag = this.owed.add(resolve, reject);
+      const tag = this.owed.add(resolve);
       try {
         const code = call(this.handle, ...args, tag);
         if (code !== 0) this.owed.reject(tag, this.refusal(code));

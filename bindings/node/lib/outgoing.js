@@ -16,11 +16,8 @@ const SPARE = 4;
 const NOW = Promise.resolve();
 
 // What a promise's constructor gives out, without a closure for each promise.
-let resolveLast, rejectLast;
-const executor = (resolve, reject) => {
-  resolveLast = resolve;
-  rejectLast = reject;
-};
+let resolveLast;
+const executor = (resolve) => { resolveLast = resolve; };
 
 class Outgoing {
   /** From `most` records without an outcome on ready() waits, until a quarter less are. */
@@ -59,7 +56,7 @@ class Outgoing {
     let pack = this._open;
     if (!pack.fits(size)) pack = this._next(size);
     const promise = new Promise(executor);
-    const tag = this._owed.add(resolveLast, rejectLast);
+    const tag = this._owed.add(resolveLast);
     const { used } = pack;
     try {
       pack.write(key, value, pairs, partition, timestamp, topic, tag);

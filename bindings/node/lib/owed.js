@@ -5,9 +5,9 @@ class Owed {
   constructor({ first, none }) {
     this._first = first;
     this._none = none;
-    // Tag 0 is nobody's. A tag is given again once its report is there: there is only one.
+    // Tag 0 is nobody's. A tag is given again once its report is there: there is only one. Of each promise one function
+    // is kept, which also rejects it: what is kept is what the garbage collector's pauses are for.
     this._resolve = [null];
-    this._reject = [null];
     this._free = [];
     this.count = 0;
     this._mark = -1;
@@ -20,10 +20,9 @@ class Owed {
     this._fallen = fallen;
   }
 
-  add(resolve, reject) {
+  add(resolve) {
     const tag = this._free.length > 0 ? this._free.pop() : this._resolve.length;
     this._resolve[tag] = resolve;
-    this._reject[tag] = reject;
     if (this.count++ === 0) this._first();
     return tag;
   }
@@ -35,9 +34,7 @@ class Owed {
   }
 
   reject(tag, error) {
-    const reject = this._reject[tag];
-    this.remove(tag);
-    reject(error);
+    this.resolve(tag, Promise.reject(error));
   }
 
   has(tag) {
@@ -45,7 +42,7 @@ class Owed {
   }
 
   remove(tag) {
-    this._resolve[tag] = this._reject[tag] = null;
+    this._resolve[tag] = null;
     this._free.push(tag);
     this.count--;
     if (this.count === this._mark) this._fallen();

@@ -149,7 +149,7 @@ class Producer {
     this.#transactions.checkSend();
     const { owed } = this.#driver;
     let tag;
-    const outcome = new Promise((resolve, reject) => { tag = owed.add(resolve, reject); });
+    const outcome = new Promise((resolve) => { tag = owed.add(resolve); });
     outcome.catch(() => {});
     try {
       await this.#transactions.offer(batch, this.#offer(batch, topic, partition, tag, options));
