@@ -1,8 +1,9 @@
 'use strict';
 // client.js NAME HOST:PORT RECORDS SIZE: sends records through one package to a broker that only acknowledges, after a
-// tenth of them to warm up, and says what it took. The script beside it runs all of them in turns.
+// tenth of them to warm up, and says what it took; then as many again, and says what the event loop's turns took. The
+// script beside it runs all of them in turns.
 
-const { monitorEventLoopDelay } = require('node:perf_hooks');
+const { watchTurns } = require('../tests/support/turns');
 
 const TOPIC = 'bench';
 /** Records whose promises are kept before they are awaited, as by a program that looks at each outcome. */
@@ -137,17 +138,20 @@ async function main(name, servers, records, size) {
     if (acknowledged !== count) throw new Error(`${acknowledged} of ${count} records were acknowledged`);
   };
   await run(records / 10);
-  const loop = monitorEventLoopDelay({ resolution: 1 });
-  loop.enable();
   const wall = process.hrtime.bigint();
   const cpu = process.cpuUsage();
   await run(records);
   const { user, system } = process.cpuUsage(cpu);
   const took = process.hrtime.bigint() - wall;
-  loop.disable();
-  const held = [50, 99].map((part) => (loop.percentile(part) / 1e6).toFixed(1));
-  console.log(`client=${name} records=${records} total=${records + records / 10} wall_ns=${took} cpu_ns=${(user + system) * 1000} ` +
-    `loop_median_ms=${held[0]} loop_p99_ms=${held[1]} loop_max_ms=${(loop.max / 1e6).toFixed(1)}`);
+  // Not in the same run: the loop does not rest while its turns are watched.
+  const watched = watchTurns();
+  await run(records);
+  const { long, uncollected, collections } = await watched();
+  const total = records / 10 + records * 2;
+  const told = { turns_over_5_ms: long.filter((turn) => turn > 5).length, longest_ms: (long[0] ?? 0).toFixed(1),
+    without_gc_ms: (uncollected[0] ?? 0).toFixed(1), longest_gc_ms: (collections[0] ?? 0).toFixed(1) };
+  console.log(`client=${name} records=${records} total=${total} wall_ns=${took} cpu_ns=${(user + system) * 1000} ` +
+    Object.entries(told).map(([field, value]) => `${field}=${value}`).join(' '));
   await contestant.close();
 }
 
