@@ -77,7 +77,7 @@ export class Producer {
   /** The signal has an effect only until the library has accepted the record; then it is never sent. */
   send(message: Message, options?: { signal?: Signal }): Promise<Metadata>;
   /**
-   * Resolves when more may be sent: buffer.memory has room, fewer than highWaterMark (16384) records are without an
+   * Resolves when more may be sent: buffer.memory has room, fewer than highWaterMark (4096) records are without an
    * outcome, and the event loop had its turn. Refused with CLOSED after close().
    */
   ready(): Promise<void>;

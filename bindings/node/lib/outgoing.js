@@ -8,7 +8,7 @@ const { Pack } = require('./pack');
 const { Turn } = require('./turn');
 
 /** How long records are handed over in one go, in milliseconds, and how many in a call, which may have to wait. */
-const SLICE = 1;
+const SLICE = 0.5;
 const PIECE = 256;
 /** Refusals for time in one go. */
 const LATE = 1024;

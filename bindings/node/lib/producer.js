@@ -9,7 +9,7 @@ const { heed, disregard } = require('./signals');
 const { Transactions } = require('./transactions');
 
 /** So few promises that the garbage collector needs no long pauses for them, and enough for most networks. */
-const MARK = 16384;
+const MARK = 4096;
 
 /** Ends what nobody has closed, and nobody can any more, once nothing that it has sent is without an outcome. */
 const forgotten = new FinalizationRegistry(({ driver, outgoing }) => driver.whenNone(() => end(driver, outgoing)));

@@ -9,7 +9,7 @@ const WORDS = ENTRY / 4;
 /** Reports that are taken at once. What the program does upon them runs before the next ones are taken. */
 const CHUNK = 64;
 /** How long a slice goes on, in milliseconds, with what the program does upon it. A chunk is the most it takes longer. */
-const SLICE = 1;
+const SLICE = 0.5;
 const HIGH = 4294967296;
 
 class Reports {

@@ -2,7 +2,7 @@
 // How long the program has been sending in the present turn of the event loop.
 
 /** In milliseconds: after that the loop is to have its turn, for I/O and for reports. */
-const LIMIT = 1;
+const LIMIT = 0.5;
 
 class Turn {
   constructor() {

@@ -48,7 +48,7 @@ test('reports of which each costs the program time end the slice', async () => {
       turn++;
     }
     await all;
-    // A millisecond is ten reports: the chunk that is begun by then is ended, and no other begun.
+    // Half a millisecond is five reports: the chunk that is begun by then is ended, and no other begun.
     assert.ok(Math.max(...most.values()) <= 64, `${Math.max(...most.values())} reports in one turn`);
   } finally {
     clock.mock.restore();
@@ -112,6 +112,28 @@ test('readiness waits for outcomes of too many records', async () => {
   await readiness;
   await producer.close();
   assert.throws(() => new Producer({}, { highWaterMark: 0 }), { name: 'INVALID_ARG' });
+});
+
+test('readiness waits for outcomes of 4096 records, unless told otherwise', async () => {
+  const producer = new Producer({ 'test.mock.num.brokers': 1, 'linger.ms': 60000, 'batch.size': 1 << 20 });
+  await producer.partitionsFor('t');
+  let most = 0;
+  const sender = (async () => {
+    for (; most < 5000; most++) {
+      await producer.ready();
+      producer.send({ topic: 't', value: 'x', partition: 0 });
+    }
+  })();
+  // Readiness that waits for no more than the loop comes in the next turn.
+  for (let before = -1; before !== most;) {
+    before = most;
+    await new Promise(setImmediate);
+    await new Promise(setImmediate);
+  }
+  assert.strictEqual(most, 4096);
+  await producer.flush();
+  await sender;
+  await producer.close();
 });
 
 test('readiness comes when records are refused or taken back', async () => {
