@@ -143,6 +143,8 @@ pub struct Attempts {
     pub last_error: Option<(ErrorCode, Option<Arc<str>>)>,
     /// Whom the last attempt went to.
     pub leader: i32,
+    /// It was sent to a topic by its name, and so perhaps to another than was meant.
+    pub by_name: bool,
     pub order: Order,
 }
 
@@ -153,6 +155,7 @@ impl Default for Attempts {
             trace: Trace::None,
             last_error: None,
             leader: -1,
+            by_name: false,
             order: Order::Kept,
         }
     }
@@ -168,15 +171,23 @@ impl Attempts {
         matches!(self.trace, Trace::NotRemembered | Trace::Misplaced)
     }
 
-    /// The log has one behind it and not this one, or had this one in another log alone.
-    pub fn note_overtaken(&mut self) {
-        let persistence = match self.maybe_written() {
-            true => Persistence::Possibly,
-            false => Persistence::Not,
+    /// Those behind it have shown nothing: it is asked for once more.
+    pub fn ask_anew(&mut self) {
+        self.trace = match self.trace {
+            Trace::NotRemembered => Trace::InDoubt,
+            Trace::Misplaced => Trace::None,
+            Trace::InDoubt | Trace::None => self.trace,
         };
-        if !matches!(self.order, Order::Overtaken(_)) {
-            self.order = Order::Overtaken(persistence);
-        }
+    }
+
+    /// A log that did not know the producer has one behind it, and cannot have this one if `is_out`.
+    pub fn note_overtaken(&mut self, is_out: bool) {
+        self.order = match (is_out, self.order) {
+            (true, _) | (_, Order::Overtaken(Persistence::Not)) => {
+                Order::Overtaken(Persistence::Not)
+            }
+            (false, _) => Order::Overtaken(Persistence::Possibly),
+        };
     }
 
     /// An attempt ended without an answer, or with one that does not say whether it was written.

@@ -143,7 +143,7 @@ impl Engine {
         if code != ErrorCode::OK
             && let Some(hint) = answer.current_leader
         {
-            self.on_leader_hint(track_id, hint.leader_id, hint.leader_epoch);
+            self.on_leader_hint(track_id, hint.leader_id, hint.leader_epoch, request.sent);
         }
         let records = self.tracks[track_id]
             .in_flight

@@ -386,8 +386,7 @@ impl Engine {
             track.leader_epoch = -1;
             track.is_gone = partition.index >= count;
             track.lineage.forget_log();
-            track.of_old_log = !track.in_flight.is_empty();
-            track.note_anew();
+            track.note_anew(now);
             track.suspicion = None;
             if !transactional {
                 track.lineage.end();
@@ -463,11 +462,12 @@ impl Engine {
         self.examine(id, now);
     }
 
-    /// A broker that refuses a partition says who leads it (KIP-951).
-    pub(super) fn on_leader_hint(&mut self, id: usize, leader: i32, epoch: i32) {
+    /// A broker that refuses a partition says who leads it (KIP-951), in answer to what was `sent` then.
+    pub(super) fn on_leader_hint(&mut self, id: usize, leader: i32, epoch: i32, sent: Instant) {
         let now = Instant::now();
         let track = &self.tracks[id];
-        if epoch <= track.leader_epoch || !self.brokers.contains_key(&leader) {
+        let of_old_log = track.made_anew.is_some_and(|at| sent <= at);
+        if of_old_log || epoch <= track.leader_epoch || !self.brokers.contains_key(&leader) {
             return;
         }
         let topic = track.topic.clone();

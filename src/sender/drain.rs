@@ -291,6 +291,8 @@ impl Engine {
         broker.in_flight += 1;
         broker.blocked_since = None;
         broker.waiting_since.get_or_insert(now);
+        // Ids are for all or none.
+        let by_name = items.iter().any(|item| item.topic_id.is_zero());
         let outstanding = Outstanding::Produce(ProduceRequest {
             broker: broker_id,
             conn,
@@ -301,6 +303,7 @@ impl Engine {
         for (id, mut batch) in batches {
             batch.attempts.count += 1;
             batch.attempts.leader = broker_id;
+            batch.attempts.by_name |= by_name;
             let track = &mut self.tracks[id];
             track.of_old_log &= !track.in_flight.is_empty();
             track.in_flight.push_back(Flight { request, batch });

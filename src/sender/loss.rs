@@ -47,12 +47,13 @@ impl Engine {
             end: due + PATIENCE,
         });
         let topic = track.topic.handle;
+        self.note_witness(id, witness);
         self.metadata.want(topic);
         self.look_into(topic, due);
         self.doom_for(id, "records that it may have written are lost");
     }
 
-    /// The partition's leader has acknowledged something.
+    /// The partition's leader has acknowledged something, or refused what follows.
     pub(super) fn note_witness(&mut self, id: usize, leader: i32) {
         if let Some(suspicion) = &mut self.tracks[id].suspicion
             && suspicion.witness != leader
@@ -161,7 +162,8 @@ impl Engine {
                 "topic {} partition {}: {why}",
                 track.topic.name, track.partition.index
             );
-            self.doom(Error::new(ErrorCode::DATA_LOSS, message));
+            let error = Error::new(ErrorCode::DATA_LOSS, message);
+            self.pending_doom.get_or_insert(error);
         }
     }
 

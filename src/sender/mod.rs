@@ -113,6 +113,8 @@ pub struct Engine {
     has_append_time: Vec<Option<bool>>,
     /// What ends the producer, to be acted on at the end of the turn.
     pending_fatal: Option<Error>,
+    /// The same of the transaction: what is in the engine's hands until then is reported before what waits behind it.
+    pending_doom: Option<Error>,
     each_turn: Option<EachTurn>,
     ended: bool,
 }
@@ -164,6 +166,7 @@ impl Engine {
             first_sequence: 0,
             has_append_time: Vec::new(),
             pending_fatal: None,
+            pending_doom: None,
             each_turn: None,
             ended: false,
         };

@@ -116,8 +116,9 @@ impl Engine {
     ) {
         let track = &mut self.tracks[id];
         track.lineage.doubt();
-        if track.has_older(&batch) && !track.awaits_witness() {
-            // One before it was refused, and this one for that reason alone.
+        let has_older = track.has_older(&batch);
+        if !track.in_flight.is_empty() || (has_older && !track.awaits_witness()) {
+            // One before it was refused, and this one for that reason alone, or one behind it may be in the log.
             batch.attempts.count = batch.attempts.count.saturating_sub(1);
             return track.put_back(batch);
         }
@@ -130,6 +131,8 @@ impl Engine {
                 self.tracks[id].give_up_places();
                 return self.retry(id, batch, refusal, now);
             }
+            // Those before it go first.
+            Order::Unclear | Order::Overtaken(_) if has_older => {}
             Order::Unclear | Order::Overtaken(_) => {
                 return self.fail_overtaken(id, *batch, refusal.code);
             }
@@ -140,6 +143,9 @@ impl Engine {
         let Some(mut batch) = self.judge_unknown(id, batch) else {
             return;
         };
+        if batch.attempts.order != Order::Kept {
+            return self.fail_overtaken(id, *batch, refusal.code);
+        }
         // What the broker has deleted by age is not lost.
         let track = &self.tracks[id];
         let acknowledged = track.lineage.acknowledged();
@@ -198,11 +204,7 @@ impl Engine {
         }
         let oldest = track.pop_waiting();
         for other in &mut track.retry {
-            match other.attempts.trace {
-                Trace::NotRemembered => other.attempts.trace = Trace::InDoubt,
-                Trace::Misplaced => other.attempts.trace = Trace::None,
-                Trace::InDoubt | Trace::None => {}
-            }
+            other.attempts.ask_anew();
         }
         oldest
     }
@@ -259,7 +261,7 @@ impl Engine {
             return;
         };
         track.lineage.acknowledge(stamp);
-        track.note_left_out(batch.place());
+        track.note_taken(batch.place());
         let Some(behind) = behind.filter(|_| !track.of_old_log) else {
             return;
         };

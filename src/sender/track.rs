@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::loss::Suspicion;
 use crate::accumulator::{Batch, Order, Partition, Topic, Trace};
-use crate::completion::{Outcome, Persistence};
+use crate::completion::Outcome;
 use crate::network::{Backoff, RequestId};
 use crate::transaction::{Lineage, Place};
 
@@ -41,6 +41,8 @@ pub struct Track {
     pub superseded_since: Option<Instant>,
     /// What is in flight went to a topic that was made anew since: its offsets are another log's.
     pub of_old_log: bool,
+    /// When that was seen: what is said of leaders in answer to what was asked before is of another topic.
+    pub made_anew: Option<Instant>,
     pub suspicion: Option<Suspicion>,
     /// The topic was made anew without this partition.
     pub is_gone: bool,
@@ -71,6 +73,7 @@ impl Track {
             expiry_armed: false,
             superseded_since: None,
             of_old_log: false,
+            made_anew: None,
             suspicion: None,
             is_gone: false,
             lineage: Lineage::new(first_sequence),
@@ -120,30 +123,48 @@ impl Track {
             .pop_front_if(|head| head.attempts.awaits_witness())
     }
 
-    /// The topic was made anew: its new log knows none of those that are under way, and takes any of them as the first.
-    pub fn note_anew(&mut self) {
-        let flying = self.in_flight.iter_mut().map(|flight| &mut flight.batch);
-        for batch in flying.chain(self.retry.iter_mut()) {
-            if batch.stamp().is_some() && batch.attempts.order == Order::Kept {
+    /// The topic was made anew: its new log knows none of those that are under way, and takes any of them as the first,
+    /// if any can have been sent to it.
+    pub fn note_anew(&mut self, now: Instant) {
+        self.made_anew = Some(now);
+        self.of_old_log = !self.in_flight.is_empty();
+        let by_name = self.sent().any(|(batch, _)| batch.attempts.by_name);
+        for (batch, _) in self.sent() {
+            batch.attempts.ask_anew();
+            if by_name && batch.attempts.order == Order::Kept {
                 batch.attempts.order = Order::Unclear;
             }
         }
     }
 
     /// The log has a batch of this place. Had it known the producer, it would have taken none before one that it has
-    /// refused.
-    pub fn note_left_out(&mut self, place: Place) {
-        let is_before = |batch: &Batch| batch.place() < place && batch.stamp().is_some();
-        let is_out = |batch: &Box<Batch>| is_before(batch) && !batch.attempts.maybe_written();
-        if !self.retry.iter().any(is_out) {
-            return;
-        }
-        let flying = self.in_flight.iter_mut().map(|flight| &mut flight.batch);
-        for batch in flying.chain(self.retry.iter_mut()) {
-            if is_before(batch) {
-                batch.attempts.note_overtaken();
+    /// refused; from now on it does.
+    pub fn note_taken(&mut self, place: Place) {
+        let is_before = |batch: &Batch| batch.place() < place;
+        let is_left_out =
+            |(batch, flies): (&mut Batch, bool)| is_before(batch) && is_out(batch, flies);
+        let left_out = self.sent().any(is_left_out);
+        let of_old_log = self.of_old_log;
+        for (batch, flies) in self.sent() {
+            match batch.attempts.order {
+                _ if is_before(batch) && left_out => {
+                    batch.attempts.note_overtaken(is_out(batch, flies));
+                }
+                Order::Unclear if !is_before(batch) && !of_old_log => {
+                    batch.attempts.order = Order::Kept;
+                }
+                Order::Kept | Order::Unclear | Order::Overtaken(_) => {}
             }
         }
+    }
+
+    /// Those that have a place in the sequence and no outcome, and whether each is in flight.
+    fn sent(&mut self) -> impl Iterator<Item = (&mut Batch, bool)> {
+        let flying = self.in_flight.iter_mut();
+        let flying = flying.map(|flight| (&mut *flight.batch, true));
+        let waiting = self.retry.iter_mut().map(|batch| (&mut **batch, false));
+        let all = flying.chain(waiting);
+        all.filter(|(batch, _)| batch.stamp().is_some())
     }
 
     /// Whether the partition has one before this without an outcome.
@@ -159,23 +180,25 @@ impl Track {
     pub fn note_overtaken(&mut self, place: Place, offset: i64) {
         let last = self.lineage.last_acknowledged();
         let before = last.map(|(place, _)| place);
-        let flying = self.in_flight.iter_mut().map(|flight| &mut flight.batch);
-        let mut between: Vec<_> = flying
-            .chain(self.retry.iter_mut())
-            .filter(|batch| before < Some(batch.place()) && batch.place() < place)
+        let mut between: Vec<_> = self
+            .sent()
+            .filter(|(batch, _)| before < Some(batch.place()) && batch.place() < place)
             .collect();
-        let records: usize = between.iter().map(|batch| batch.record_count()).sum();
+        let records: i64 = between
+            .iter()
+            .map(|(batch, _)| batch.record_count() as i64)
+            .sum();
         // In another log than before they are behind its beginning, if anywhere.
         let is_same_log = |last: &i64| *last < offset;
         let end = last.map(|(_, last)| last).filter(is_same_log);
-        let has_room = |end: i64| offset - end > records as i64;
-        let overtaken = match (has_room(end.unwrap_or(-1)), end, last) {
-            (false, ..) => Persistence::Not,
-            (true, None, Some(_)) => Persistence::Possibly,
-            (true, ..) => return,
-        };
-        for batch in &mut between {
-            batch.attempts.order = Order::Overtaken(overtaken);
+        let room = offset - 1 - end.unwrap_or(-1);
+        if records <= room && (end.is_some() || last.is_none()) {
+            return;
+        }
+        for (batch, flies) in &mut between {
+            let fits = batch.record_count() as i64 <= room;
+            let is_out = is_out(batch, *flies) || !fits;
+            batch.attempts.note_overtaken(is_out);
         }
     }
 
@@ -231,4 +254,9 @@ impl Track {
         }
         Some(flight.batch)
     }
+}
+
+/// Whether the batch is not in the log for certain.
+fn is_out(batch: &Batch, flies: bool) -> bool {
+    !flies && !batch.attempts.maybe_written()
 }

@@ -130,6 +130,9 @@ impl Engine {
         if !self.transactor.is_idempotent() {
             return;
         }
+        if let Some(error) = self.pending_doom.take() {
+            self.doom(error);
+        }
         if let Some(failure) = self.accumulator.hub.take_first_failure() {
             self.doom(failure);
         }

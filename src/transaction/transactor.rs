@@ -11,6 +11,7 @@ use super::inquiry::Inquiry;
 use super::offsets::Offsets;
 use super::state::{Ending, State};
 use super::step::{Destination, Refused, Step};
+use super::verdict::may_be_done;
 use crate::completion::Operation;
 use crate::error::{Class, Error, ErrorCode};
 use crate::network::{Backoff, RequestId};
@@ -57,7 +58,7 @@ pub struct Transactor {
     started: bool,
     /// An announcement had no answer, and its repetition no success yet.
     in_doubt: bool,
-    /// The commit was asked for, and there was no answer: it may have been done.
+    /// The commit was asked for, and no answer says that it was not done.
     commit_in_doubt: bool,
     to_add: BTreeSet<usize>,
     adding: Vec<usize>,
@@ -480,7 +481,7 @@ impl Transactor {
                 self.in_doubt |= lost && self.offsets.is_some();
             }
             Step::AddOffsets => self.offsets = None,
-            Step::End { commit: true } => self.commit_in_doubt |= lost,
+            Step::End { commit: true } => self.commit_in_doubt |= may_be_done(code),
             _ => {}
         }
         let wait = match code {

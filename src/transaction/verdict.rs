@@ -19,6 +19,15 @@ pub enum Verdict {
     Fatal,
 }
 
+/// Whether what was answered so may have been done all the same: others say that it is under way, or that it is not known
+/// whether it was noted.
+pub fn may_be_done(code: ErrorCode) -> bool {
+    !matches!(
+        code,
+        ErrorCode::NOT_COORDINATOR | ErrorCode::COORDINATOR_LOAD_IN_PROGRESS
+    )
+}
+
 /// `code` answers `step`.
 pub fn verdict(step: Step, code: ErrorCode) -> Verdict {
     use ErrorCode as E;

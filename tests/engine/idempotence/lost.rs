@@ -5,7 +5,7 @@ use std::time::Duration;
 use kprod::completion::Persistence;
 use kprod::error::ErrorCode;
 use kprod::mock::{BrokerState, Fault, FaultKind, TopicConfig, When};
-use kprod::producer::{Purge, Timeout, TopicRef};
+use kprod::producer::{Purge, Timeout};
 use kprod::protocol::{ApiKey, VersionRange};
 
 use crate::support::{Bed, LONG, ok, until};
@@ -218,98 +218,4 @@ fn a_batch_that_was_overtaken_in_a_log_without_state_fails_and_is_not_told_as_de
         assert!(!log.contains(&5));
         assert_eq!(bed.producer.metrics().data_losses, 0);
     }
-}
-
-/// What follows where the topic is made anew between two that are in flight: the old log, or nobody, has refused the
-/// first, and the new one takes the second.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Second {
-    /// Its answer comes with the first one's.
-    Answered,
-    /// Its answer comes when the topic is known to be another.
-    AnsweredLate,
-    /// It is asked for again.
-    AnswerLost,
-}
-
-#[test]
-fn a_batch_that_a_new_topic_has_overtaken_is_neither_told_as_delivered_nor_written_behind() {
-    let refusals = [
-        (ErrorCode::NOT_ENOUGH_REPLICAS, Persistence::Not),
-        (ErrorCode::CORRUPT_MESSAGE, Persistence::Not),
-        (ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, Persistence::Possibly),
-    ];
-    let seconds = [Second::Answered, Second::AnsweredLate, Second::AnswerLost];
-    for (refusal, second) in refusals
-        .into_iter()
-        .flat_map(|refusal| seconds.map(|second| (refusal, second)))
-    {
-        overtaken_in_a_new_topic(refusal.0, refusal.1, second);
-    }
-}
-
-fn overtaken_in_a_new_topic(refusal: ErrorCode, persistence: Persistence, second: Second) {
-    let case = format!("{refusal}, {second:?}");
-    let settings = [
-        ("kprod.events", "true"),
-        ("retry.backoff.ms", "400"),
-        ("metadata.max.age.ms", "20"),
-        ("reconnect.backoff.ms", "1"),
-    ];
-    let bed = bed(2, &settings);
-    let by_name = VersionRange { min: 3, max: 12 };
-    bed.mock().with(|cluster| {
-        cluster.set_leader("t", 0, 1);
-        cluster.set_api_versions(1, ApiKey::Produce, Some(by_name));
-    });
-    deliver(&bed, 0..5);
-    let sent = bed.mock().requests(ApiKey::Produce).len();
-    bed.mock().with(|cluster| {
-        (1..=2).for_each(|broker| cluster.set_stale_metadata(broker, true));
-        cluster.delete_topic("t");
-        cluster.create_topic("t", &TopicConfig::new(3));
-        cluster.set_leader("t", 0, 1);
-        let answer = Fault::on(ApiKey::Produce).delay(Duration::from_millis(50));
-        cluster.inject(answer.error(refusal));
-        match second {
-            Second::Answered => {}
-            Second::AnsweredLate => {
-                cluster.inject(Fault::on(ApiKey::Produce).delay(Duration::from_millis(300)));
-            }
-            Second::AnswerLost => {
-                cluster.inject(Fault::on(ApiKey::Produce).kind(FaultKind::Swallow(When::AfterWork)))
-            }
-        }
-    });
-    (5..7).for_each(|tag| bed.send("t", tag));
-    until("both are on their way", || {
-        bed.mock().requests(ApiKey::Produce).len() >= sent + 2
-    });
-    bed.mock().with(|cluster| {
-        (1..=2).for_each(|broker| cluster.set_stale_metadata(broker, false));
-    });
-    until("the new topic is known", || {
-        let count = bed
-            .producer
-            .partitions_for(TopicRef::Name("t"), Timeout::Now);
-        count.is_ok_and(|count| count == 3)
-    });
-    if second == Second::AnswerLost {
-        until("the first is refused", || {
-            bed.producer.metrics().batch_retries > 0
-        });
-        bed.mock().disconnect(1);
-    }
-    let reports = bed.reports(2);
-    let told: Vec<_> = reports
-        .iter()
-        .map(|report| (report.tag, report.error))
-        .collect();
-    let refused = ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER;
-    assert_eq!(told, [(5, refused), (6, ErrorCode::OK)], "{case}");
-    let certain = reports[0].persistence() == Persistence::Not;
-    assert!(certain || reports[0].persistence() == persistence, "{case}");
-    deliver(&bed, 7..9);
-    assert_eq!(bed.log("t"), [6, 7, 8], "{case}");
-    assert_eq!(bed.producer.metrics().data_losses, 0, "{case}");
 }

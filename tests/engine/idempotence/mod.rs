@@ -1,5 +1,6 @@
 //! The idempotent producer: every record once and in order, whatever a broker says or forgets.
 
+mod anew;
 mod doubt;
 mod logs;
 mod lost;

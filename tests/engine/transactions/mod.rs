@@ -5,6 +5,7 @@ mod brokers;
 mod calls;
 mod coordinator;
 mod late;
+mod lost;
 mod resumed;
 mod steps;
 
