@@ -75,7 +75,8 @@ class Reports {
       const flags = this._unsigned[at + 12];
       this._owed.reject(tag, reported(error, flags, this._detail(at + 14), kind !== c.KIND_OPERATION));
     } else if (kind === c.KIND_OPERATION) {
-      this._owed.resolve(tag, this._unsigned[at + 11]);
+      // By a promise, as rejections are: what was told before an answer, as a flush's, is heard before it.
+      this._owed.resolve(tag, Promise.resolve(this._unsigned[at + 11]));
     } else {
       this._owed.resolve(tag, this._metadata(at));
     }

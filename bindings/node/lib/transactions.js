@@ -29,9 +29,9 @@ class Transactions {
     outgoing.onRefused = (error, refusals) => this.refused(error, RECORD, refusals);
   }
 
-  /** Whether the rejection of `run` tells of what is sent now and fails. */
+  /** Whether the rejection of `run` tells of what is sent now and fails. Of what is no part of it, it does not. */
   get tells() {
-    return this._running > 0;
+    return this._running > 0 && this._refusals !== null;
   }
 
   refused(error, what = RECORD, refusals = this._refusals) {

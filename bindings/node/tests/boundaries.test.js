@@ -223,3 +223,39 @@ test('a transaction whose producer is closed tells so', withCluster({}, async (p
   }), { name: 'CLOSED' });
   assert.deepStrictEqual(await cluster.consume('t', '%s'), []);
 }));
+
+test('who has awaited an abort, or a flush, has heard before of what failed', withCluster({ 'linger.ms': 3000 },
+  async (producer) => {
+    for (const step of ['abortTransaction', 'flush']) {
+      await producer.beginTransaction();
+      let heard = 0;
+      if (step === 'flush') await producer.send(record('open'));
+      const far = { ...record('failed'), partition: 7 };
+      const sent = step === 'flush' ? far : record('aborted');
+      producer.send(sent).catch(() => heard++);
+      producer.send(sent).then(() => {}).catch(() => heard++);
+      await new Promise(setImmediate);
+      await producer[step]();
+      assert.strictEqual(heard, 2, step);
+      if (step === 'flush') await producer.abortTransaction();
+    }
+  }));
+
+test('what is sent while transaction() begins is no part of it, and its own rejection tells of it', () => {
+  const program = `
+    const { Producer } = require('.');
+    const { MockCluster } = require('./tests/support/clusters');
+    const cluster = new MockCluster();
+    cluster.createTopic('t', 1);
+    const producer = new Producer({ 'bootstrap.servers': cluster.bootstrap, 'transactional.id': 'id' });
+    process.on('unhandledRejection', (error) => console.log(error.name));
+    producer.start().then(async () => {
+      const done = producer.transaction(() => producer.send({ topic: 't', value: 'in it' }));
+      producer.send({ topic: 't', value: 'early' });
+      await done;
+      await producer.close();
+      cluster.destroy();
+    });`;
+  const { stdout, stderr } = spawnSync(process.execPath, ['-e', program], { cwd: path.join(__dirname, '..') });
+  assert.strictEqual(`${stdout}${stderr}`, 'ILLEGAL_STATE\n');
+});
