@@ -125,4 +125,38 @@ class TestBegin < Test::Unit::TestCase
       assert_equal %w[first kept], committed(cluster)
     end
   end
+
+  # Interrupts the step when the library has just been given it.
+  def interrupted(producer, step)
+    name = :"kprod_#{step}_async"
+    library = Kprod::Library
+    original = library.method(name)
+    given = Queue.new
+    go_on = Queue.new
+    library.define_singleton_method(name) { |*args| original.call(*args).tap { (given << 1) && go_on.pop } }
+    thread = Thread.new { producer.public_send(step) }
+    thread.report_on_exception = false
+    given.pop
+    thread.raise(Odd)
+    go_on << 1
+    assert_raise(Odd) { thread.value }
+  ensure
+    library.define_singleton_method(name, &original)
+  end
+
+  def test_a_step_that_is_interrupted_while_it_is_handed_over_can_be_called_again
+    transactional do |producer, cluster|
+      interrupted(producer, :begin_transaction)
+      producer.begin_transaction
+      producer.send('t', 'in').value
+      interrupted(producer, :commit_transaction)
+      producer.commit_transaction
+      assert_equal ['in'], committed(cluster)
+      producer.begin_transaction
+      producer.send('t', 'out').value
+      interrupted(producer, :abort_transaction)
+      producer.abort_transaction
+      producer.transaction { producer.send('t', 'next') }
+    end
+  end
 end

@@ -35,9 +35,9 @@ module Kprod
       @pack = Pack.new
       # Why the library has no room for the pack, or nil, and until when the pack may wait for it.
       @full = @full_until = nil
-      # The future of a begin whose outcome is not known: until then nothing is sent in its transaction, nor counts
+      # The futures of begins whose outcomes are not known: until then nothing is sent in a transaction, nor counts
       # against it, though the library may have begun it. Sends from then on are the transaction's.
-      @beginning = nil
+      @begins = {}.compare_by_identity
       @owed = {}
       @last_tag = 0
       # While anything that it has sent is without an outcome, so that it is not collected.
@@ -108,14 +108,16 @@ module Kprod
 
     # A future, whose tag the block gives to the library; if wanted, once that has all that was sent before.
     # @param begins [Boolean] whether it is a begin's, which opens a transaction where none is
-    def expect(after_sends: false, begins: false)
+    # @param noted [Proc, nil] is given the future when the library has its tag: an interrupt may come before the return
+    def expect(after_sends: false, begins: false, noted: nil)
       check_wait
       future = Future.new(self, nil)
       locked do
         await_gone if after_sends
         whole do
           start(future) { |tag| yield tag }
-          @beginning ||= future if begins && @refusals.nil?
+          noted&.call(future)
+          @begins[future] = true if begins && @refusals.nil?
         end
       end
       future
@@ -130,7 +132,7 @@ module Kprod
       tag = ended = nil
       locked do
         within_part { await_gone }
-        raise Error.of(ILLEGAL_STATE) if @beginning
+        raise Error.of(ILLEGAL_STATE) unless @begins.empty?
 
         whole do
           start(accepted) { |accepted_tag| owe(tag = (@last_tag += 1), outcome, start.call(tag, accepted_tag)) }
@@ -209,7 +211,7 @@ module Kprod
 
       @mutex.synchronize do
         @last.each do |future, outcome|
-          know_begin(outcome) if future.equal?(@beginning)
+          know_begin(future, outcome) if @begins.key?(future)
           finish(future, outcome)
         end
         @last.clear
@@ -304,10 +306,10 @@ module Kprod
       end
     end
 
-    def know_begin(outcome)
+    def know_begin(future, outcome)
       # It was sent before.
       refuse_pack(ILLEGAL_STATE)
-      @beginning = nil
+      @begins.delete(future)
       @refusals = [] unless outcome.is_a?(Error)
     end
 
@@ -317,7 +319,7 @@ module Kprod
     end
 
     def hand_over
-      return refuse_pack(ILLEGAL_STATE) if @beginning
+      return refuse_pack(ILLEGAL_STATE) unless @begins.empty?
 
       until @full || @pack.empty?
         refused, code = @pack.hand_over(@handle, @owed)

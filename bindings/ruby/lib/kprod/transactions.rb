@@ -95,9 +95,10 @@ module Kprod
 
     def step(what, **before, &start)
       left = @left
-      future = left && left.first == what ? left.last : @outgoing.expect(**before, &start)
+      future = left.last if left && left.first == what
       ended = false
       begin
+        future ||= @outgoing.expect(**before, noted: ->(noted) { future = noted }, &start)
         future.value
         @left = nil
         ended = true
@@ -106,7 +107,7 @@ module Kprod
         ended = true
         raise
       ensure
-        @left = [what, future] unless ended
+        @left = [what, future] unless ended || future.nil?
       end
       nil
     end
