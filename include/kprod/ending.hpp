@@ -28,10 +28,10 @@ struct outcome {
         became.why.reset(object);
         return became;
     }
-    // The step goes on. A commit that fails for a record's time is over.
+    // The step goes on, or was not taken. A commit that fails for a record's time is over.
     bool is_unfinished() const noexcept
     {
-        return code == KPROD_ERR_TIMED_OUT && !::kprod_error_is_abortable(why.get());
+        return code == KPROD_ERR_IN_CALLBACK || (code == KPROD_ERR_TIMED_OUT && !::kprod_error_is_abortable(why.get()));
     }
     result<void> told() &&
     {
@@ -42,7 +42,12 @@ struct outcome {
 // The step that ends a producer's transaction, from the end of its scope until the library has ended it.
 class ending {
 public:
-    void leave(bool committing) noexcept { left_ = committing ? step::commit : step::abort; }
+    void leave(bool committing) noexcept
+    {
+        // What became of the one before is not this one's.
+        static_cast<void>(take_commit());
+        left_ = committing ? step::commit : step::abort;
+    }
     // Takes the step that is left, if one is, and an abort behind a commit that has failed: what is unfinished still.
     // Others who resume meanwhile have nothing to do here, and are refused by the library.
     std::optional<outcome> resume(kprod_producer_t *producer, timeout limit) noexcept

@@ -130,6 +130,48 @@ static void the_next_begin_ends_a_commit_that_outlived_its_scope()
     CHECK(!producer.take_left_commit());
 }
 
+static void what_became_of_a_commit_is_not_told_of_the_next()
+{
+    const mock_cluster cluster("t");
+    auto producer = transactional(cluster, too_short_ms);
+    const auto outlive_the_scope = [&] {
+        auto transaction = producer.begin_transaction(patience).value();
+        CHECK(producer.partitions_for(producer.topic("t").value(), patience));
+        producer.send_wait(kprod::record("t").value("v"), patience).value();
+        set_broker(cluster, KPROD_MOCK_BROKER_CRASHED);
+        CHECK_ERROR(KPROD_ERR_TIMED_OUT, transaction.commit());
+    };
+    outlive_the_scope();
+    set_broker(cluster, KPROD_MOCK_BROKER_UP);
+    outlive_the_scope();
+    CHECK(!producer.take_left_commit());
+}
+
+static void what_is_left_is_kept_where_a_callback_begins()
+{
+    const mock_cluster cluster("t");
+    const mock_cluster other("t");
+    auto producer = transactional(cluster, too_short_ms);
+    {
+        auto transaction = producer.begin_transaction(patience).value();
+        CHECK(producer.partitions_for(producer.topic("t").value(), patience));
+        producer.send_wait(kprod::record("t").value("v"), patience).value();
+        set_broker(cluster, KPROD_MOCK_BROKER_CRASHED);
+        CHECK_ERROR(KPROD_ERR_TIMED_OUT, transaction.commit());
+    }
+    auto calling = transactional(other, 5'000);
+    {
+        auto transaction = calling.begin_transaction(patience).value();
+        CHECK(calling.send(kprod::record("t").value("v"), [&](const kprod::report &) {
+            CHECK_ERROR(KPROD_ERR_IN_CALLBACK, producer.begin_transaction());
+        }));
+        transaction.commit(patience).value();
+    }
+    set_broker(cluster, KPROD_MOCK_BROKER_UP);
+    producer.begin_transaction(patience).value().commit(patience).value();
+    CHECK(producer.take_left_commit().value());
+}
+
 static void the_next_begin_tells_and_aborts_a_commit_that_failed()
 {
     const mock_cluster cluster("t");
@@ -158,5 +200,7 @@ int main()
     a_scope_waits_for_its_unfinished_commit();
     the_next_begin_ends_an_abort_that_outlived_its_scope();
     the_next_begin_ends_a_commit_that_outlived_its_scope();
+    what_became_of_a_commit_is_not_told_of_the_next();
+    what_is_left_is_kept_where_a_callback_begins();
     the_next_begin_tells_and_aborts_a_commit_that_failed();
 }
