@@ -93,15 +93,21 @@ static void set_broker(const mock_cluster &cluster, std::int32_t state)
     CHECK(kprod_mock_set_broker_state(cluster.c(), 1, state) == 0);
 }
 
+// Writes a record of the open transaction; then nobody is there to end it.
+static void write_and_crash(kprod::producer &producer, const mock_cluster &cluster)
+{
+    CHECK(producer.partitions_for(producer.topic("t").value(), patience));
+    producer.send_wait(kprod::record("t").value("v"), patience).value();
+    set_broker(cluster, KPROD_MOCK_BROKER_CRASHED);
+}
+
 static void the_next_begin_ends_an_abort_that_outlived_its_scope()
 {
     const mock_cluster cluster("t");
     auto producer = transactional(cluster, too_short_ms);
     {
         auto transaction = producer.begin_transaction(patience).value();
-        CHECK(producer.partitions_for(producer.topic("t").value(), patience));
-        producer.send_wait(kprod::record("t").value("v"), patience).value();
-        set_broker(cluster, KPROD_MOCK_BROKER_CRASHED);
+        write_and_crash(producer, cluster);
     }
     const auto early = producer.begin_transaction();
     CHECK_ERROR(KPROD_ERR_TIMED_OUT, early);
@@ -117,9 +123,7 @@ static void the_next_begin_ends_a_commit_that_outlived_its_scope()
     auto producer = transactional(cluster, too_short_ms);
     {
         auto transaction = producer.begin_transaction(patience).value();
-        CHECK(producer.partitions_for(producer.topic("t").value(), patience));
-        producer.send_wait(kprod::record("t").value("v"), patience).value();
-        set_broker(cluster, KPROD_MOCK_BROKER_CRASHED);
+        write_and_crash(producer, cluster);
         CHECK_ERROR(KPROD_ERR_TIMED_OUT, transaction.commit());
     }
     CHECK_ERROR(KPROD_ERR_TIMED_OUT, producer.begin_transaction());
@@ -136,9 +140,7 @@ static void what_became_of_a_commit_is_not_told_of_the_next()
     auto producer = transactional(cluster, too_short_ms);
     const auto outlive_the_scope = [&] {
         auto transaction = producer.begin_transaction(patience).value();
-        CHECK(producer.partitions_for(producer.topic("t").value(), patience));
-        producer.send_wait(kprod::record("t").value("v"), patience).value();
-        set_broker(cluster, KPROD_MOCK_BROKER_CRASHED);
+        write_and_crash(producer, cluster);
         CHECK_ERROR(KPROD_ERR_TIMED_OUT, transaction.commit());
     };
     outlive_the_scope();
@@ -154,9 +156,7 @@ static void what_is_left_is_kept_where_a_callback_begins()
     auto producer = transactional(cluster, too_short_ms);
     {
         auto transaction = producer.begin_transaction(patience).value();
-        CHECK(producer.partitions_for(producer.topic("t").value(), patience));
-        producer.send_wait(kprod::record("t").value("v"), patience).value();
-        set_broker(cluster, KPROD_MOCK_BROKER_CRASHED);
+        write_and_crash(producer, cluster);
         CHECK_ERROR(KPROD_ERR_TIMED_OUT, transaction.commit());
     }
     auto calling = transactional(other, 5'000);
