@@ -139,6 +139,7 @@ impl Engine {
         now: Instant,
     ) {
         let track_id = request.items[at].track;
+        let by_id = !request.items[at].topic_id.is_zero();
         let code = ErrorCode::of_broker(answer.error_code);
         if code != ErrorCode::OK
             && let Some(hint) = answer.current_leader
@@ -177,7 +178,6 @@ impl Engine {
                     log_start_offset: answer.log_start_offset,
                     ..delivered(&self.tracks[track_id], answer.base_offset)
                 };
-                let by_id = !request.items[at].topic_id.is_zero();
                 self.note_acknowledged(track_id, &batch, behind, by_id);
                 self.settle_waiting(track_id);
                 match self.tracks[track_id].has_older(&batch) {
@@ -208,7 +208,6 @@ impl Engine {
                     return;
                 };
                 let refusal = Refusal::of(answer);
-                let by_id = !request.items[at].topic_id.is_zero();
                 let begins = answer.log_start_offset;
                 self.on_out_of_sequence(track_id, batch, refusal, begins, by_id, now);
                 self.examine(track_id, now);

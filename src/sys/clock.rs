@@ -176,6 +176,13 @@ mod tests {
     use std::time::{Duration, Instant};
 
     #[test]
+    fn counts_milliseconds_of_this_century() {
+        let year_2020 = 1_577_836_800_000;
+        let year_2100 = 4_102_444_800_000;
+        assert!((year_2020..year_2100).contains(&unix_millis()));
+    }
+
+    #[test]
     fn is_the_systems_clock_in_each_thread() {
         let look = || {
             let end = Instant::now() + Duration::from_millis(20);
