@@ -212,8 +212,10 @@ fn reports_keep_their_order_where_one_fails_that_was_to_show_what_became_of_anot
 /// Once the new log has taken one it knows the producer, and what it refuses then can be given a place anew.
 #[test]
 fn one_that_is_refused_for_good_by_the_new_topic_takes_no_others_along() {
+    // Nothing is tried again before the new topic is known.
+    let settings = [("retry.backoff.ms", "1000"), ("metadata.max.age.ms", "20")];
     for by_name in [true, false] {
-        let bed = led(&QUICK, by_name);
+        let bed = led(&settings, by_name);
         make_anew(&bed, &TopicConfig::new(3).max_message_bytes(500));
         let by_old_name = refuse(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
         if by_name {
