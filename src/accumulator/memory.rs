@@ -124,6 +124,15 @@ impl Memory {
             .then(|| self.reservation(bytes as u64))
     }
 
+    /// Reserves what is wanted, or half of what is free, or the least: a budget that is given out by the least makes
+    /// many small buffers.
+    pub fn try_reserve_some(self: &Arc<Self>, wanted: usize, least: usize) -> Option<Reservation> {
+        let half = || (self.available() / 2) as usize;
+        self.try_reserve(wanted)
+            .or_else(|| self.try_reserve(half().clamp(least, wanted)))
+            .or_else(|| self.try_reserve(least))
+    }
+
     /// Reserves beyond the budget if need be: for bytes that take the place of others already counted.
     pub fn reserve_over(self: &Arc<Self>, bytes: usize) -> Reservation {
         self.used.fetch_add(bytes as u64, Ordering::SeqCst);
@@ -399,6 +408,16 @@ mod tests {
         assert_eq!(memory.available(), 50);
         drop(part);
         assert_eq!(memory.available(), 100);
+    }
+
+    #[test]
+    fn what_is_left_is_given_out_in_halves() {
+        let memory = memory(100);
+        let sizes = [60, 60, 60, 60].map(|wanted| memory.try_reserve_some(wanted, 8));
+        let sizes = sizes
+            .each_ref()
+            .map(|got| got.as_ref().map(Reservation::bytes));
+        assert_eq!(sizes, [Some(60), Some(20), Some(10), Some(8)]);
     }
 
     #[test]

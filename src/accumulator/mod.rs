@@ -133,21 +133,23 @@ impl Accumulator {
         self.sealer.compresses()
     }
 
-    /// The one way to memory for records: from what the caller holds already, else from the budget.
+    /// The one way to memory for records: what the caller holds already, filled up from the budget, or the budget alone.
     fn reserve(
         &self,
         wanted: usize,
         least: usize,
         credit: &mut Option<Reservation>,
     ) -> Option<Reservation> {
-        if let Some(held) = credit
-            && held.bytes() >= least
-        {
-            return Some(held.split(wanted.max(least)));
+        let wanted = wanted.max(least);
+        let held = credit.as_mut().filter(|held| held.bytes() >= least);
+        let Some(held) = held else {
+            return self.memory.try_reserve_some(wanted, least);
+        };
+        let mut reserved = held.split(wanted);
+        if let Some(more) = self.memory.try_reserve(wanted - reserved.bytes()) {
+            reserved.merge(more);
         }
-        self.memory
-            .try_reserve(wanted.max(least))
-            .or_else(|| self.memory.try_reserve(least))
+        Some(reserved)
     }
 
     /// Does what an append left to be done, with no lock held. `blocking`: the caller may spend time on

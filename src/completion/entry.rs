@@ -162,7 +162,7 @@ impl BatchEntry {
 /// One place in a report queue.
 #[derive(Debug)]
 pub enum Entry {
-    Batch(Box<BatchEntry>),
+    Batch(BatchEntry),
     Single(Option<Box<Report>>),
 }
 

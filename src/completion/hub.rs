@@ -243,7 +243,7 @@ impl Completions {
         if batch.callbacks.is_empty() {
             if wanted && !batch.metas.is_empty() {
                 let entry = BatchEntry::new(batch.outcome, batch.metas, batch.failures, Vec::new());
-                entries.push(Entry::Batch(Box::new(entry)));
+                entries.push(Entry::Batch(entry));
             }
             return;
         }
@@ -261,7 +261,7 @@ impl Completions {
             entry.elsewhere.push(index);
         }
         if wanted && entry.elsewhere.len() < entry.metas.len() {
-            entries.push(Entry::Batch(Box::new(entry)));
+            entries.push(Entry::Batch(entry));
         }
     }
 

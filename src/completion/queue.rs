@@ -15,8 +15,8 @@ use super::report::Report;
 use crate::error::ErrorCode;
 use crate::sys::Pipe;
 
-/// The most lists that are kept, and the longest.
-const MAX_SPARE: usize = 64;
+/// Records that the kept lists have room for together, and the longest of them.
+const MAX_SPARE: usize = 64 * 1024;
 pub(super) const LONGEST_SPARE: usize = 4096;
 
 /// Reports that nobody has read yet, in the order in which they became known.
@@ -25,7 +25,7 @@ pub struct ReportQueue {
     state: Mutex<State>,
     readable: Condvar,
     /// Lists of reports that were read, to be used again.
-    spare: Mutex<Vec<Vec<RecordMeta>>>,
+    spare: Mutex<Spare>,
     /// Reports in `state`, kept beside it so that senders can look without the lock.
     unread: Arc<AtomicU64>,
 }
@@ -37,6 +37,13 @@ struct State {
     interrupted: bool,
     closed: bool,
     wake: Option<Pipe>,
+}
+
+#[derive(Debug, Default)]
+struct Spare {
+    lists: Vec<Vec<RecordMeta>>,
+    /// Records that they have room for.
+    records: usize,
 }
 
 impl ReportQueue {
@@ -144,16 +151,22 @@ impl ReportQueue {
         let fits = |list: &mut Vec<RecordMeta>| {
             (records..=records.saturating_mul(2)).contains(&list.capacity())
         };
-        let spare = self.spare.lock().pop_if(fits);
-        spare.unwrap_or_default()
+        let mut spare = self.spare.lock();
+        let list = spare.lists.pop_if(fits).unwrap_or_default();
+        spare.records -= list.capacity();
+        list
     }
 
     fn keep_spare(&self, entries: SmallVec<[Entry; 8]>) {
         let lists: SmallVec<[Vec<RecordMeta>; 8]> =
             entries.into_iter().filter_map(Entry::into_metas).collect();
         let mut spare = self.spare.lock();
-        let room = MAX_SPARE.saturating_sub(spare.len());
-        spare.extend(lists.into_iter().take(room));
+        for list in lists {
+            if spare.records + list.capacity() <= MAX_SPARE {
+                spare.records += list.capacity();
+                spare.lists.push(list);
+            }
+        }
     }
 
     /// Ends one blocked poll, or the next one that finds nothing, with no reports.

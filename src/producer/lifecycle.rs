@@ -132,8 +132,13 @@ impl Producer {
                 .build()
                 .map_err(no_thread)?;
             let body = move || {
-                let run = AssertUnwindSafe(|| runtime.block_on(engine.run()));
-                if let Err(panic) = catch_unwind(run) {
+                // As a task among those of connections: what `block_on` itself runs is only woken after a look at sockets.
+                let run = AssertUnwindSafe(|| runtime.block_on(runtime.spawn(engine.run())));
+                let panic = match catch_unwind(run) {
+                    Ok(result) => result.err().and_then(|error| error.try_into_panic().ok()),
+                    Err(panic) => Some(panic),
+                };
+                if let Some(panic) = panic {
                     supervisor.report_panic(&*panic);
                 }
                 // Tasks of connections end here; nothing of theirs outlives the producer.
