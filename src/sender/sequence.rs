@@ -266,7 +266,7 @@ impl Engine {
             return;
         };
         let first = behind - batch.record_count() as i64;
-        track.note_overtaken(batch.place(), first);
+        track.note_overtaken(batch.place(), first, by_id);
         let again = track.lineage.note_offsets(batch.place(), first, behind - 1);
         match again {
             Some(offset) if by_id => {

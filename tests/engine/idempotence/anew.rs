@@ -19,8 +19,14 @@ const QUICK: [(&str, &str); 3] = [
     ("reconnect.backoff.ms", "1"),
 ];
 
-/// Two brokers, the first of which leads.
+/// Two brokers, the first of which leads, and five records.
 fn led(settings: &[(&str, &str)], by_name: bool) -> Bed {
+    let bed = empty(settings, by_name);
+    deliver(&bed, 0..5);
+    bed
+}
+
+fn empty(settings: &[(&str, &str)], by_name: bool) -> Bed {
     let bed = bed(2, settings);
     bed.mock().with(|cluster| {
         cluster.set_leader("t", 0, 1);
@@ -31,7 +37,6 @@ fn led(settings: &[(&str, &str)], by_name: bool) -> Bed {
             });
         }
     });
-    deliver(&bed, 0..5);
     bed
 }
 
@@ -141,6 +146,25 @@ fn overtaken_in_a_new_topic(refusal: ErrorCode, persistence: Persistence, second
 }
 
 /// The first was refused for good by the old log, and what followed it therefore; what is sent then comes to the new one.
+/// The second's offset is the one behind the old log's last: there is no room for the first, but in another log.
+#[test]
+fn one_that_a_new_topic_may_have_is_not_told_as_missing() {
+    let bed = empty(&[("retry.backoff.ms", "20")], true);
+    deliver(&bed, 0..1);
+    make_anew(&bed, &TopicConfig::new(3));
+    let mock = bed.mock();
+    let lost = Fault::on(ApiKey::Produce).error_after_work(ErrorCode::REQUEST_TIMED_OUT);
+    mock.inject(lost.delay(Duration::from_millis(50)));
+    mock.inject(Fault::on(ApiKey::Produce));
+    mock.inject(refuse(ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER));
+    (1..3).for_each(|tag| bed.send("t", tag));
+    let reports = bed.reports(2);
+    let refused = ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER;
+    assert_eq!(told(&reports), [(1, refused), (2, ErrorCode::OK)]);
+    assert_eq!(bed.log("t"), [1, 2]);
+    assert_eq!(reports[0].persistence(), Persistence::Possibly);
+}
+
 #[test]
 fn no_batch_is_given_a_place_anew_while_one_behind_it_may_be_in_the_log() {
     for answered in [true, false] {
