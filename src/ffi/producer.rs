@@ -285,8 +285,8 @@ pub unsafe extern "C" fn kprod_partitions_for_async(
 /// @param timeout_ms  the limit; KPROD_TIMEOUT_CONFIGURED: max.block.ms. 0 sends everything and does not wait.
 /// @param err         out, optional: an error object, written on failure only.
 ///
-/// Returns: 0; KPROD_ERR_TIMED_OUT: some have no outcome yet, nothing is lost, call it again; KPROD_ERR_INVALID_ARG,
-/// _CLOSED, _FATAL, _IN_CALLBACK, _FORKED, _INTERNAL.
+/// Returns: 0; KPROD_ERR_TIMED_OUT: some have no outcome yet, nothing is lost, call it again, and the message tells what
+/// keeps them, as far as is known; KPROD_ERR_INVALID_ARG, _CLOSED, _FATAL, _IN_CALLBACK, _FORKED, _INTERNAL.
 /// Ownership: *err is the caller's, for kprod_error_free.
 /// Thread-safety: any thread.
 /// Blocking: up to timeout_ms.

@@ -81,10 +81,14 @@ impl Producer {
         self.begin_flush(Completer::Thread(waiter.clone()));
         match waiter.wait(Some(self.deadline(timeout))) {
             Some(result) => result.map(drop),
-            None => Err(timed_out(
-                "kprod_flush",
-                "records are still without an outcome",
-            )),
+            None => {
+                let unfinished = "records are still without an outcome";
+                let why = match self.shared.hindrance(ErrorCode::TIMED_OUT) {
+                    Some(hindrance) => &format!("{unfinished}: {}", hindrance.message),
+                    None => unfinished,
+                };
+                Err(timed_out("kprod_flush", why))
+            }
         }
     }
 

@@ -21,9 +21,9 @@ use crate::transaction::Refused;
 /// How long something is waited for before that is worth a word.
 const PATIENCE: Duration = Duration::from_millis(100);
 
-/// How often it is looked at what holds the memory that somebody waits for, and how long what was found is told.
-const MEMORY_LOOK: Duration = Duration::from_millis(200);
-const MEMORY_TOLD: Duration = Duration::from_millis(500);
+/// How often it is looked at what keeps the records that somebody waits for, and how long what was found is told.
+const HOLDER_LOOK: Duration = Duration::from_millis(200);
+const HOLDER_TOLD: Duration = Duration::from_millis(500);
 
 /// What is known of it. The engine writes, everybody reads.
 #[derive(Debug, Default)]
@@ -33,11 +33,11 @@ pub struct Hindrance {
     /// What the engine waits for now.
     awaited: Mutex<Option<Awaited>>,
     refused: Mutex<Option<Refused>>,
-    /// What holds the memory that somebody waits for, and when that was seen.
+    /// What keeps the records whose end somebody waits for, and when that was seen.
     holder: Mutex<Option<(Instant, Holder)>>,
 }
 
-/// What holds memory.
+/// What keeps records.
 #[derive(Clone, Debug)]
 enum Holder {
     Unanswered(Awaited),
@@ -127,7 +127,7 @@ impl Hindrance {
         let refused = *self.refused.lock();
         let refused = refused.filter(|refused| refused.since.elapsed() >= PATIENCE);
         let holder = self.holder.lock().clone();
-        let holder = holder.filter(|(seen, _)| seen.elapsed() < MEMORY_TOLD);
+        let holder = holder.filter(|(seen, _)| seen.elapsed() < HOLDER_TOLD);
         match (trouble, awaited) {
             (None, None) => refused
                 .map(|refused| refused.to_string())
@@ -193,18 +193,18 @@ impl Engine {
         Some(Awaited::silence(broker, Instant::now())?.to_string())
     }
 
-    /// While somebody waits for memory: notes what keeps the oldest records in it.
+    /// While somebody waits for memory or for a flush: notes what keeps the oldest records.
     pub(super) fn note_holder(&mut self, now: Instant) {
-        if !self.accumulator.memory.is_exhausted() {
+        if !self.accumulator.memory.is_exhausted() && !self.accumulator.incomplete.is_flushing() {
+            self.holder_due = now + PATIENCE;
             return;
         }
-        if self.holder_due > now {
-            return self.look_at(self.holder_due);
+        if self.holder_due <= now {
+            self.holder_due = now + HOLDER_LOOK;
+            let holder = self.holder(now).map(|holder| (now, holder));
+            *self.shared.hindrance.holder.lock() = holder;
         }
-        self.holder_due = now + MEMORY_LOOK;
         self.look_at(self.holder_due);
-        let holder = self.holder(now).map(|holder| (now, holder));
-        *self.shared.hindrance.holder.lock() = holder;
     }
 
     fn holder(&self, now: Instant) -> Option<Holder> {

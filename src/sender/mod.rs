@@ -102,7 +102,7 @@ pub struct Engine {
     suspects: BTreeSet<u32>,
     /// The earliest time for which a look around is set, so that it is set once.
     next_look: Option<Instant>,
-    /// When it is looked again at what holds memory.
+    /// When it is looked again at what keeps the records that somebody waits for.
     holder_due: Instant,
     stall_checked: Option<Instant>,
     /// Identity and transaction.

@@ -348,10 +348,15 @@ fn try_send_accepts_until_memory_is_full() {
     assert_eq!(tags, (0..accepted as u64).collect::<Vec<_>>());
 }
 
-/// Who waits for room in vain is told what keeps the records that are in it.
+/// Who waits in vain, for room or for the end of a flush, is told what keeps the records that are accepted.
 #[test]
-fn what_holds_the_memory_is_known_to_who_waits_for_it() {
-    for held in ["silence", "no leader", "refusals"] {
+fn what_keeps_the_records_is_known_to_who_waits_for_their_end() {
+    let cases = [
+        ("silence", "has not answered"),
+        ("no leader", "topic t partition 0"),
+        ("refusals", "NOT_ENOUGH_REPLICAS"),
+    ];
+    for (held, said) in cases {
         let bed = bed(&[("max.block.ms", "700"), ("request.timeout.ms", "60000")]);
         match held {
             "silence" => hold_answers(&bed),
@@ -366,11 +371,28 @@ fn what_holds_the_memory_is_known_to_who_waits_for_it() {
         let late = bed.producer.send(&record("t", &[7; 3000], 1));
         assert_eq!(late, Err(ErrorCode::TIMED_OUT));
         let cause = bed.producer.cluster_error().unwrap();
-        let said = match held {
-            "silence" => "has not answered Produce",
-            "no leader" => "topic t partition 0",
-            _ => "NOT_ENOUGH_REPLICAS",
-        };
         assert!(cause.message.contains(said), "{cause:?}");
+
+        let limit = Timeout::After(Duration::from_millis(700));
+        let late = bed.producer.flush(limit).unwrap_err();
+        assert_eq!(late.code, ErrorCode::TIMED_OUT);
+        assert!(late.message.contains(said), "{late:?}");
     }
+}
+
+/// Nor need memory be short.
+#[test]
+fn a_flush_in_vain_says_what_refuses_the_records() {
+    let bed = bed(&[("enable.idempotence", "true"), ("acks", "all")]);
+    let refused = Fault::on(ApiKey::Produce).error(ErrorCode::NOT_ENOUGH_REPLICAS);
+    bed.mock().inject(refused.forever());
+    bed.send("t", 1);
+    let limit = Timeout::After(Duration::from_millis(500));
+    let late = bed.producer.flush(limit).unwrap_err();
+    assert_eq!(late.code, ErrorCode::TIMED_OUT);
+    let said = "topic t partition 0";
+    assert!(late.message.contains(said), "{late:?}");
+    assert!(late.message.contains("NOT_ENOUGH_REPLICAS"), "{late:?}");
+    let cause = bed.producer.cluster_error().unwrap();
+    assert!(cause.message.contains(said), "{cause:?}");
 }
