@@ -148,7 +148,7 @@ impl Engine {
         }
         // What the broker has deleted by age is not lost.
         let track = &self.tracks[id];
-        let acknowledged = track.lineage.acknowledged();
+        let acknowledged = track.lineage.acknowledged().map(|(_, offset)| offset);
         let retention = unknown && acknowledged.is_none_or(|offset| offset < log_start_offset);
         let is_loss = !track.lineage.is_broken()
             && refusal.code != ErrorCode::INVALID_PRODUCER_EPOCH

@@ -178,7 +178,7 @@ impl Track {
     /// know the producer: then it takes any, and none that was before. That shows where there is no room for those
     /// between it and what was acknowledged last. `by_id` as for `note_acknowledged`.
     pub fn note_overtaken(&mut self, place: Place, offset: i64, by_id: bool) {
-        let last = self.lineage.last_acknowledged();
+        let last = self.lineage.acknowledged();
         let before = last.map(|(place, _)| place);
         let mut between: Vec<_> = self
             .sent()

@@ -53,11 +53,6 @@ impl Lineage {
         self.broken
     }
 
-    /// The offset of the last acknowledged record.
-    pub fn acknowledged(&self) -> Option<i64> {
-        self.acknowledged.map(|last| last.offset)
-    }
-
     /// How many batches may be in flight: one until the broker has shown that it knows the sequence, since a broker
     /// without state takes any batch as the first.
     pub fn depth(&self, limit: usize) -> usize {
@@ -103,7 +98,7 @@ impl Lineage {
     }
 
     /// The last place that was acknowledged with an offset, if any, and that offset.
-    pub fn last_acknowledged(&self) -> Option<(Place, i64)> {
+    pub fn acknowledged(&self) -> Option<(Place, i64)> {
         self.acknowledged.map(|last| (last.place, last.offset))
     }
 
@@ -221,7 +216,7 @@ mod tests {
         // One before them, which was asked for again, and the rest of the last one.
         assert_eq!(lineage.note_offsets((4, 0), 42, 43), None);
         assert_eq!(lineage.note_offsets((5, 2), 46, 46), None);
-        assert_eq!(lineage.acknowledged(), Some(46));
+        assert_eq!(lineage.acknowledged(), Some(((5, 2), 46)));
         assert_eq!(lineage.note_offsets((6, 0), 46, 50), Some(46));
         assert_eq!(lineage.note_offsets((7, 0), 0, 0), Some(50));
         assert_eq!(lineage.note_offsets((8, 0), 1, 1), None);
