@@ -235,13 +235,12 @@ impl Memory {
         }
     }
 
+    /// Never takes more than there is, not even for a moment in which another would be refused.
     fn take(&self, bytes: u64) -> bool {
-        let used = self.used.fetch_add(bytes, Ordering::SeqCst);
-        if used + bytes <= self.total {
-            return true;
-        }
-        self.release(bytes);
-        false
+        let sum = |used: u64| used.checked_add(bytes).filter(|sum| *sum <= self.total);
+        self.used
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, sum)
+            .is_ok()
     }
 
     fn release(&self, bytes: u64) {
@@ -278,9 +277,7 @@ impl Memory {
 
     fn grant(&self, queue: &mut VecDeque<Arc<Claim>>) {
         while let Some(first) = queue.front() {
-            let used = self.used.fetch_add(first.bytes, Ordering::SeqCst);
-            if used + first.bytes > self.total {
-                self.used.fetch_sub(first.bytes, Ordering::SeqCst);
+            if !self.take(first.bytes) {
                 break;
             }
             if let Some(claim) = queue.pop_front() {
@@ -408,6 +405,27 @@ mod tests {
         assert_eq!(memory.available(), 50);
         drop(part);
         assert_eq!(memory.available(), 100);
+    }
+
+    /// One who asks for too much takes nothing from others meanwhile.
+    #[test]
+    fn a_refusal_refuses_nobody_else() {
+        const ROUNDS: usize = 200_000;
+        let memory = memory(100);
+        let held = memory.try_reserve(50);
+        let asking = AtomicUsize::new(1);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while asking.load(Ordering::Relaxed) > 0 {
+                    assert!(memory.try_reserve(60).is_none());
+                }
+            });
+            let refused = (0..ROUNDS).filter(|_| memory.try_reserve(50).is_none());
+            let refused = refused.count();
+            asking.store(0, Ordering::Relaxed);
+            assert_eq!(refused, 0);
+        });
+        drop(held);
     }
 
     #[test]

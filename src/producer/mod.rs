@@ -158,6 +158,7 @@ impl Producer {
             callback: Some(SendCallback::Thread(waiter.clone())),
             urgent: true,
         };
+        let _awaiting = self.shared.await_outcome();
         self.shared.send(record, options)?;
         waiter.wait(Some(deadline)).ok_or(ErrorCode::STILL_PENDING)
     }

@@ -346,6 +346,7 @@ impl Engine {
         failures: Vec<RecordFailure>,
     ) {
         self.tracks[track_id].partition.unload();
+        self.note_outcome(track_id, batch.place());
         // Its memory goes back with it.
         let (accepted, _) = batch.into_parts();
         self.finished.push(accepted.finish(outcome, failures));

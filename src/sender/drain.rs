@@ -415,6 +415,7 @@ impl Engine {
 
     pub(super) fn take_request(&mut self, id: RequestId) -> Option<Outstanding> {
         let outstanding = self.requests.remove(&id)?;
+        self.note_end(id);
         if let Outstanding::Produce(_) = &outstanding {
             let in_flight = &self.shared.counters.requests_in_flight;
             in_flight.fetch_sub(1, Ordering::Relaxed);

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -11,12 +12,12 @@ use super::answer::Refusal;
 use super::broker::{Broker, Link, Silence};
 use super::drain::Outstanding;
 use super::track::Track;
-use super::{Engine, Shared};
-use crate::accumulator::Topic;
+use super::{Engine, STALL_CHECK, Shared};
+use crate::accumulator::{Batch, Topic};
 use crate::error::{Error, ErrorCode};
-use crate::network::{BrokerAddress, Progress};
+use crate::network::{BrokerAddress, Progress, RequestId};
 use crate::protocol::ApiKey;
-use crate::transaction::Refused;
+use crate::transaction::{Place, Refused};
 
 /// How long something is waited for before that is worth a word.
 const PATIENCE: Duration = Duration::from_millis(100);
@@ -34,23 +35,29 @@ pub struct Hindrance {
     awaited: Mutex<Option<Awaited>>,
     refused: Mutex<Option<Refused>>,
     /// What keeps the records whose end somebody waits for, and when that was seen.
-    holder: Mutex<Option<(Instant, Holder)>>,
+    holder: Mutex<Option<(Instant, String)>>,
+    /// Threads that wait for one record's outcome.
+    awaiting: AtomicUsize,
 }
 
-/// What keeps records.
-#[derive(Clone, Debug)]
-enum Holder {
-    Unanswered(Awaited),
-    Refused(String),
-}
+/// A thread waits for a record's outcome as long as this lives.
+#[derive(Debug)]
+pub struct Awaiting<'a>(&'a Hindrance);
 
-impl fmt::Display for Holder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Holder::Unanswered(awaited) => awaited.fmt(f),
-            Holder::Refused(text) => text.fmt(f),
-        }
+impl Drop for Awaiting<'_> {
+    fn drop(&mut self) {
+        self.0.awaiting.fetch_sub(1, Ordering::Relaxed);
     }
+}
+
+/// What was said to keep records, until that is over.
+#[derive(Debug)]
+pub(super) struct Told {
+    track: usize,
+    /// Of the batch, if it has been sent.
+    place: Option<Place>,
+    /// The one that has no answer, if that is all.
+    request: Option<RequestId>,
 }
 
 /// Something without which nothing is learnt of the cluster, or no transaction gets on.
@@ -131,7 +138,7 @@ impl Hindrance {
         match (trouble, awaited) {
             (None, None) => refused
                 .map(|refused| refused.to_string())
-                .or(holder.map(|(_, holder)| holder.to_string()))
+                .or(holder.map(|(_, text)| text))
                 .map(|text| Error::new(otherwise, text)),
             (None, Some(awaited)) => Some(Error::new(otherwise, awaited.to_string())),
             // What is awaited of a broker that has failed before is nothing new.
@@ -161,8 +168,13 @@ fn parked_for(topic: &Topic) -> String {
 impl Shared {
     /// Somebody waited in vain for the topic's parked records to move on.
     pub fn note_parked(&self, topic: &Topic) {
-        let holder = Holder::Refused(parked_for(topic));
-        *self.hindrance.holder.lock() = Some((Instant::now(), holder));
+        *self.hindrance.holder.lock() = Some((Instant::now(), parked_for(topic)));
+    }
+
+    /// As long as the answer lives it is noted what keeps records.
+    pub fn await_outcome(&self) -> Awaiting<'_> {
+        self.hindrance.awaiting.fetch_add(1, Ordering::Relaxed);
+        Awaiting(&self.hindrance)
     }
 
     /// Why the cluster cannot be reached or used, or what is being waited for; none when all is well. The code is
@@ -193,21 +205,50 @@ impl Engine {
         Some(Awaited::silence(broker, Instant::now())?.to_string())
     }
 
-    /// While somebody waits for memory or for a flush: notes what keeps the oldest records.
+    /// While somebody waits for room or for outcomes: notes what keeps the oldest records.
     pub(super) fn note_holder(&mut self, now: Instant) {
-        if !self.accumulator.memory.is_exhausted() && !self.accumulator.incomplete.is_flushing() {
+        if !self.is_end_awaited() {
             self.holder_due = now + PATIENCE;
             return;
         }
         if self.holder_due <= now {
             self.holder_due = now + HOLDER_LOOK;
-            let holder = self.holder(now).map(|holder| (now, holder));
-            *self.shared.hindrance.holder.lock() = holder;
+            let (text, told) = self.holder(now).unzip();
+            self.told = told.flatten();
+            *self.shared.hindrance.holder.lock() = text.map(|text| (now, text));
         }
         self.look_at(self.holder_due);
     }
 
-    fn holder(&self, now: Instant) -> Option<Holder> {
+    fn is_end_awaited(&self) -> bool {
+        self.accumulator.memory.is_exhausted()
+            || self.accumulator.incomplete.is_flushing()
+            || !self.lines.is_empty()
+            || self.shared.hindrance.awaiting.load(Ordering::Relaxed) > 0
+    }
+
+    /// A batch has an outcome: it keeps nobody waiting any more.
+    pub(super) fn note_outcome(&mut self, track: usize, place: Place) {
+        let is_it = |told: &Told| told.track == track && told.place.is_none_or(|it| it <= place);
+        if self.told.as_ref().is_some_and(is_it) {
+            self.untell();
+        }
+    }
+
+    /// A request has ended: it is not without an answer any more.
+    pub(super) fn note_end(&mut self, request: RequestId) {
+        let told = self.told.as_ref().and_then(|told| told.request);
+        if told == Some(request) {
+            self.untell();
+        }
+    }
+
+    fn untell(&mut self) {
+        self.told = None;
+        *self.shared.hindrance.holder.lock() = None;
+    }
+
+    fn holder(&self, now: Instant) -> Option<(String, Option<Told>)> {
         let old = |since: &Instant| *since + PATIENCE <= now;
         let of_topic = |topic: &Arc<Topic>| Some((topic.oldest_parked()?, topic.clone()));
         let topics = self.accumulator.topics.iter();
@@ -226,42 +267,59 @@ impl Engine {
             .filter(|(since, _)| old(since));
         match (parked, waiting) {
             (Some((parked, topic)), waiting) if waiting.is_none_or(|(since, _)| parked < since) => {
-                Some(Holder::Refused(parked_for(&topic)))
+                Some((parked_for(&topic), None))
             }
-            (_, Some((_, id))) => self.holder_in(id).filter(|holder| match holder {
-                Holder::Unanswered(awaited) => old(&awaited.since()),
-                Holder::Refused(_) => true,
-            }),
+            (_, Some((_, id))) => {
+                let (text, told) = self.holder_in(id, now)?;
+                Some((text, Some(told)))
+            }
             (_, None) => None,
         }
     }
 
     /// Why the oldest batch of the partition is not done.
-    fn holder_in(&self, id: usize) -> Option<Holder> {
+    fn holder_in(&self, id: usize, now: Instant) -> Option<(String, Told)> {
         let track = &self.tracks[id];
-        match track.oldest() {
-            Some((_, true)) => {
-                let flight = self.requests.get(&track.in_flight.front()?.request)?;
-                let Outstanding::Produce(request) = flight else {
-                    return None;
-                };
-                Some(Holder::Unanswered(Awaited::Answer {
-                    api: ApiKey::Produce,
-                    broker: self.brokers.get(&request.broker)?.address.clone(),
-                    since: request.sent,
-                }))
+        let told = |batch: Option<&Batch>, request| Told {
+            track: id,
+            place: batch.map(Batch::place),
+            request,
+        };
+        let Some((batch, flies)) = track.oldest() else {
+            let (topic, partition) = (&track.topic.name, track.partition.index);
+            let text = format!("topic {topic} partition {partition} has no leader");
+            return (track.leader < 0).then(|| (text, told(None, None)));
+        };
+        let flight = track.in_flight.front().filter(|_| flies);
+        let request = flight.map(|flight| flight.request);
+        let unanswered = request.and_then(|request| self.unanswered(request));
+        let refused = batch.attempts.last_error.clone();
+        let refused =
+            refused.map(|(code, message)| self.describe(id, batch, &Refusal { code, message }));
+        let since = unanswered.as_ref().map(Awaited::since);
+        let lasts = |limit| since.is_some_and(|since| since + limit <= now);
+        match (refused, unanswered) {
+            (Some(refused), Some(unanswered)) if lasts(STALL_CHECK) => {
+                let text = format!("{refused}; and now {unanswered}");
+                Some((text, told(Some(batch), None)))
             }
-            Some((batch, false)) if batch.attempts.last_error.is_some() => {
-                let (code, message) = batch.attempts.last_error.clone()?;
-                let told = self.describe(id, batch, &Refusal { code, message });
-                Some(Holder::Refused(told))
+            (Some(refused), _) => Some((refused, told(Some(batch), None))),
+            (None, Some(unanswered)) if lasts(PATIENCE) => {
+                Some((unanswered.to_string(), told(Some(batch), request)))
             }
-            _ if track.leader < 0 => Some(Holder::Refused(format!(
-                "topic {} partition {} has no leader",
-                track.topic.name, track.partition.index
-            ))),
-            _ => None,
+            (None, _) => None,
         }
+    }
+
+    fn unanswered(&self, request: RequestId) -> Option<Awaited> {
+        let Outstanding::Produce(request) = self.requests.get(&request)? else {
+            return None;
+        };
+        Some(Awaited::Answer {
+            api: ApiKey::Produce,
+            broker: self.brokers.get(&request.broker)?.address.clone(),
+            since: request.sent,
+        })
     }
 
     /// Notes what has been waited for longest, after a connection, a question or a silence has begun or ended.

@@ -54,6 +54,7 @@ use crate::transaction::Transactor;
 use answer::Refusal;
 use broker::Broker;
 use drain::Outstanding;
+use hindrance::Told;
 use timers::{Timer, Timers};
 use track::Track;
 use user_batches::Lines;
@@ -104,6 +105,7 @@ pub struct Engine {
     next_look: Option<Instant>,
     /// When it is looked again at what keeps the records that somebody waits for.
     holder_due: Instant,
+    told: Option<Told>,
     stall_checked: Option<Instant>,
     /// Identity and transaction.
     transactor: Transactor,
@@ -161,6 +163,7 @@ impl Engine {
             suspects: BTreeSet::new(),
             next_look: None,
             holder_due: Instant::now(),
+            told: None,
             stall_checked: None,
             transactor,
             first_sequence: 0,

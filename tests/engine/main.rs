@@ -20,5 +20,6 @@ mod split;
 mod support;
 mod topics;
 mod transactions;
+mod vain;
 mod versions;
 mod wire;

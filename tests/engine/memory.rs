@@ -379,20 +379,3 @@ fn what_keeps_the_records_is_known_to_who_waits_for_their_end() {
         assert!(late.message.contains(said), "{late:?}");
     }
 }
-
-/// Nor need memory be short.
-#[test]
-fn a_flush_in_vain_says_what_refuses_the_records() {
-    let bed = bed(&[("enable.idempotence", "true"), ("acks", "all")]);
-    let refused = Fault::on(ApiKey::Produce).error(ErrorCode::NOT_ENOUGH_REPLICAS);
-    bed.mock().inject(refused.forever());
-    bed.send("t", 1);
-    let limit = Timeout::After(Duration::from_millis(500));
-    let late = bed.producer.flush(limit).unwrap_err();
-    assert_eq!(late.code, ErrorCode::TIMED_OUT);
-    let said = "topic t partition 0";
-    assert!(late.message.contains(said), "{late:?}");
-    assert!(late.message.contains("NOT_ENOUGH_REPLICAS"), "{late:?}");
-    let cause = bed.producer.cluster_error().unwrap();
-    assert!(cause.message.contains(said), "{cause:?}");
-}
