@@ -26,8 +26,9 @@ cluster_fill() {
 cluster_java() {
     local dir=$1 version=$2
     shift 2
+    # Codecs unpack their libraries to where temporary files go.
     setsid java "@$kafka_source/jvm.options" "$cluster_classes" -Dlog4j.configuration="file:$kafka_source/log4j.properties" \
-        -cp "$(kafka_home "$version")/lib/*" "$@" </dev/null >>"$dir/log" 2>&1 9>&- &
+        -Djava.io.tmpdir="$dir" -cp "$(kafka_home "$version")/lib/*" "$@" </dev/null >>"$dir/log" 2>&1 9>&- &
     echo $! >"$dir/pid"
 }
 

@@ -133,7 +133,11 @@ class TestBegin < Test::Unit::TestCase
     original = library.method(name)
     given = Queue.new
     go_on = Queue.new
-    library.define_singleton_method(name) { |*args| original.call(*args).tap { (given << 1) && go_on.pop } }
+    replace = lambda do |body|
+      library.singleton_class.remove_method(name)
+      library.define_singleton_method(name, &body)
+    end
+    replace.call(->(*args) { original.call(*args).tap { (given << 1) && go_on.pop } })
     thread = Thread.new { producer.public_send(step) }
     thread.report_on_exception = false
     given.pop
@@ -141,7 +145,7 @@ class TestBegin < Test::Unit::TestCase
     go_on << 1
     assert_raise(Odd) { thread.value }
   ensure
-    library.define_singleton_method(name, &original)
+    replace.call(original)
   end
 
   def test_a_step_that_is_interrupted_while_it_is_handed_over_can_be_called_again

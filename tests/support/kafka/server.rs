@@ -44,14 +44,14 @@ impl Server {
 
     pub fn start(&mut self) {
         assert!(matches!(self.state, State::Down), "{} runs", self.name);
-        let mut java = java(self.version);
+        let mut java = java(self.version, &self.directory);
         java.arg(self.class).arg(self.directory.join("properties"));
         self.state = State::Running(self.spawn(java));
     }
 
     /// Starts KRaft's StorageTool on the directory.
     pub fn format(&self, cluster_id: &str, features: &[(String, i16)]) -> Child {
-        let mut java = java(self.version);
+        let mut java = java(self.version, &self.directory);
         java.args(["kafka.tools.StorageTool", "format", "-t", cluster_id, "-c"]);
         java.arg(self.directory.join("properties"));
         for (name, level) in features {
@@ -159,7 +159,7 @@ impl Drop for Server {
     }
 }
 
-fn java(version: Version) -> Command {
+fn java(version: Version, directory: &Path) -> Command {
     let source = Inventory::source().display();
     let home = Inventory::get().kafka(version).display();
     let mut java = Command::new("java");
@@ -168,6 +168,8 @@ fn java(version: Version) -> Command {
         .arg(format!(
             "-Dlog4j.configuration=file:{source}/log4j.properties"
         ))
+        // Codecs unpack their libraries there, and a killed server leaves them.
+        .arg(format!("-Djava.io.tmpdir={}", directory.display()))
         .args(["-cp", &format!("{home}/lib/*")]);
     java
 }
