@@ -72,7 +72,7 @@ pub unsafe extern "C" fn kprod_fatal_error(
 /// Returns: 0: nothing does, as far as is known; KPROD_ERR_NO_BROKERS, _RESOLVE, _TLS, _SASL_AUTHENTICATION_FAILED,
 /// _PROTOCOL and other codes of a failed connection; KPROD_ERR_TIMED_OUT: no connection has failed, but a broker is silent,
 /// has asked for silence (throttling), or refuses what the producer has to try again (looked at while a thread waits for
-/// room, a flush, a record or a batch, and told for half a second more, unless it is over before); or
+/// room, a record or a batch, and while a flush is not done, and told for half a second more, unless it is over before); or
 /// KPROD_ERR_INVALID_ARG, _FORKED without an error object.
 /// Ownership: *err is the caller's, for kprod_error_free.
 /// Thread-safety: any thread; what it tells is the present state, for all threads the same.

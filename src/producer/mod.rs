@@ -160,6 +160,8 @@ impl Producer {
         };
         let _awaiting = self.shared.await_outcome();
         self.shared.send(record, options)?;
+        // To look what keeps those before it, for it may have nothing else to do.
+        self.shared.accumulator.ready.wake();
         waiter.wait(Some(deadline)).ok_or(ErrorCode::STILL_PENDING)
     }
 

@@ -35,7 +35,7 @@ pub struct Hindrance {
     awaited: Mutex<Option<Awaited>>,
     refused: Mutex<Option<Refused>>,
     /// What keeps the records whose end somebody waits for, and when that was seen.
-    holder: Mutex<Option<(Instant, String)>>,
+    holder: Mutex<Option<(Instant, Holder)>>,
     /// Threads that wait for one record's outcome.
     awaiting: AtomicUsize,
 }
@@ -50,14 +50,33 @@ impl Drop for Awaiting<'_> {
     }
 }
 
-/// What was said to keep records, until that is over.
+/// What keeps records.
+#[derive(Clone, Debug)]
+enum Holder {
+    Said(String),
+    /// Parked records of this topic, as long as it has any.
+    Parked(Arc<Topic>),
+}
+
+impl Holder {
+    fn text(self) -> Option<String> {
+        match self {
+            Holder::Said(text) => Some(text),
+            Holder::Parked(topic) => topic.oldest_parked().map(|_| parked_for(&topic)),
+        }
+    }
+}
+
+/// What is said to keep a batch, until that is over.
 #[derive(Debug)]
 pub(super) struct Told {
     track: usize,
-    /// Of the batch, if it has been sent.
+    /// Its place, if it has been sent.
     place: Option<Place>,
-    /// The one that has no answer, if that is all.
+    /// The request that has no answer, if that is said.
     request: Option<RequestId>,
+    /// What is left to say once it has.
+    refusal: Option<String>,
 }
 
 /// Something without which nothing is learnt of the cluster, or no transaction gets on.
@@ -135,12 +154,18 @@ impl Hindrance {
         let refused = refused.filter(|refused| refused.since.elapsed() >= PATIENCE);
         let holder = self.holder.lock().clone();
         let holder = holder.filter(|(seen, _)| seen.elapsed() < HOLDER_TOLD);
+        let kept = refused
+            .map(|refused| refused.to_string())
+            .or_else(|| holder.and_then(|(_, holder)| holder.text()));
         match (trouble, awaited) {
-            (None, None) => refused
-                .map(|refused| refused.to_string())
-                .or(holder.map(|(_, text)| text))
-                .map(|text| Error::new(otherwise, text)),
-            (None, Some(awaited)) => Some(Error::new(otherwise, awaited.to_string())),
+            (None, None) => kept.map(|text| Error::new(otherwise, text)),
+            (None, Some(awaited)) => {
+                let text = match kept {
+                    Some(kept) => format!("{awaited}; {kept}"),
+                    None => awaited.to_string(),
+                };
+                Some(Error::new(otherwise, text))
+            }
             // What is awaited of a broker that has failed before is nothing new.
             (Some(trouble), Some(awaited))
                 if !trouble.message.contains(&awaited.broker().to_string()) =>
@@ -167,13 +192,14 @@ fn parked_for(topic: &Topic) -> String {
 
 impl Shared {
     /// Somebody waited in vain for the topic's parked records to move on.
-    pub fn note_parked(&self, topic: &Topic) {
-        *self.hindrance.holder.lock() = Some((Instant::now(), parked_for(topic)));
+    pub fn note_parked(&self, topic: &Arc<Topic>) {
+        let holder = Holder::Parked(topic.clone());
+        *self.hindrance.holder.lock() = Some((Instant::now(), holder));
     }
 
     /// As long as the answer lives it is noted what keeps records.
     pub fn await_outcome(&self) -> Awaiting<'_> {
-        self.hindrance.awaiting.fetch_add(1, Ordering::Relaxed);
+        self.hindrance.awaiting.fetch_add(1, Ordering::SeqCst);
         Awaiting(&self.hindrance)
     }
 
@@ -213,9 +239,9 @@ impl Engine {
         }
         if self.holder_due <= now {
             self.holder_due = now + HOLDER_LOOK;
-            let (text, told) = self.holder(now).unzip();
+            let (holder, told) = self.holder(now).unzip();
             self.told = told.flatten();
-            *self.shared.hindrance.holder.lock() = text.map(|text| (now, text));
+            *self.shared.hindrance.holder.lock() = holder.map(|holder| (now, holder));
         }
         self.look_at(self.holder_due);
     }
@@ -237,9 +263,20 @@ impl Engine {
 
     /// A request has ended: it is not without an answer any more.
     pub(super) fn note_end(&mut self, request: RequestId) {
-        let told = self.told.as_ref().and_then(|told| told.request);
-        if told == Some(request) {
-            self.untell();
+        let Some(told) = self
+            .told
+            .as_mut()
+            .filter(|told| told.request == Some(request))
+        else {
+            return;
+        };
+        told.request = None;
+        match told.refusal.take() {
+            Some(refusal) => {
+                let holder = Holder::Said(refusal);
+                *self.shared.hindrance.holder.lock() = Some((Instant::now(), holder));
+            }
+            None => self.untell(),
         }
     }
 
@@ -248,7 +285,7 @@ impl Engine {
         *self.shared.hindrance.holder.lock() = None;
     }
 
-    fn holder(&self, now: Instant) -> Option<(String, Option<Told>)> {
+    fn holder(&self, now: Instant) -> Option<(Holder, Option<Told>)> {
         let old = |since: &Instant| *since + PATIENCE <= now;
         let of_topic = |topic: &Arc<Topic>| Some((topic.oldest_parked()?, topic.clone()));
         let topics = self.accumulator.topics.iter();
@@ -267,11 +304,11 @@ impl Engine {
             .filter(|(since, _)| old(since));
         match (parked, waiting) {
             (Some((parked, topic)), waiting) if waiting.is_none_or(|(since, _)| parked < since) => {
-                Some((parked_for(&topic), None))
+                Some((Holder::Parked(topic), None))
             }
             (_, Some((_, id))) => {
                 let (text, told) = self.holder_in(id, now)?;
-                Some((text, Some(told)))
+                Some((Holder::Said(text), Some(told)))
             }
             (_, None) => None,
         }
@@ -280,35 +317,43 @@ impl Engine {
     /// Why the oldest batch of the partition is not done.
     fn holder_in(&self, id: usize, now: Instant) -> Option<(String, Told)> {
         let track = &self.tracks[id];
-        let told = |batch: Option<&Batch>, request| Told {
+        let told = |batch: Option<&Batch>| Told {
             track: id,
             place: batch.map(Batch::place),
-            request,
+            request: None,
+            refusal: None,
         };
         let Some((batch, flies)) = track.oldest() else {
             let (topic, partition) = (&track.topic.name, track.partition.index);
             let text = format!("topic {topic} partition {partition} has no leader");
-            return (track.leader < 0).then(|| (text, told(None, None)));
+            return (track.leader < 0).then(|| (text, told(None)));
         };
+        let told = told(Some(batch));
+        let refusal = batch.attempts.last_error.clone();
+        let refusal =
+            refusal.map(|(code, message)| self.describe(id, batch, &Refusal { code, message }));
         let flight = track.in_flight.front().filter(|_| flies);
         let request = flight.map(|flight| flight.request);
-        let unanswered = request.and_then(|request| self.unanswered(request));
-        let refused = batch.attempts.last_error.clone();
-        let refused =
-            refused.map(|(code, message)| self.describe(id, batch, &Refusal { code, message }));
-        let since = unanswered.as_ref().map(Awaited::since);
-        let lasts = |limit| since.is_some_and(|since| since + limit <= now);
-        match (refused, unanswered) {
-            (Some(refused), Some(unanswered)) if lasts(STALL_CHECK) => {
-                let text = format!("{refused}; and now {unanswered}");
-                Some((text, told(Some(batch), None)))
-            }
-            (Some(refused), _) => Some((refused, told(Some(batch), None))),
-            (None, Some(unanswered)) if lasts(PATIENCE) => {
-                Some((unanswered.to_string(), told(Some(batch), request)))
-            }
-            (None, _) => None,
-        }
+        // One that was refused is asked for again and again: that is not worth a word each time.
+        let limit = if refusal.is_some() {
+            STALL_CHECK
+        } else {
+            PATIENCE
+        };
+        let unanswered = request
+            .and_then(|request| self.unanswered(request))
+            .filter(|unanswered| unanswered.since() + limit <= now);
+        let text = match (unanswered, &refusal) {
+            (None, _) => return refusal.map(|refusal| (refusal, told)),
+            (Some(unanswered), None) => unanswered.to_string(),
+            (Some(unanswered), Some(refusal)) => format!("{unanswered}; before that: {refusal}"),
+        };
+        let told = Told {
+            request,
+            refusal,
+            ..told
+        };
+        Some((text, told))
     }
 
     fn unanswered(&self, request: RequestId) -> Option<Awaited> {

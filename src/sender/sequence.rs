@@ -231,11 +231,17 @@ impl Engine {
         if batch.attempts.order == Order::Overtaken(Persistence::Not) {
             batch.attempts.trace = Trace::None;
         }
-        let why = "the log did not know the producer, and has taken one behind it: the topic was made anew, or its log is \
-                   not what it was. Send it again, if it may come behind those";
+        let advice = match batch.attempts.maybe_written() {
+            true => "Whether it has this one too is not known",
+            false => "Send it again, if it may come behind those",
+        };
+        let message = format!(
+            "the log did not know the producer, and has taken one behind it: the topic was made anew, or its log is not \
+             what it was. {advice}"
+        );
         let refusal = Refusal {
             code,
-            message: Some(Arc::from(why)),
+            message: Some(message.into()),
         };
         self.fail_batch(id, batch, &refusal);
     }
@@ -266,7 +272,7 @@ impl Engine {
             return;
         };
         let first = behind - batch.record_count() as i64;
-        track.note_overtaken(batch.place(), first, by_id);
+        track.note_overtaken(batch.place(), first);
         let again = track.lineage.note_offsets(batch.place(), first, behind - 1);
         match again {
             Some(offset) if by_id => {

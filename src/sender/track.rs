@@ -176,8 +176,8 @@ impl Track {
 
     /// The log has a batch of this place at this offset. It takes a producer's batches in their order, unless it does not
     /// know the producer: then it takes any, and none that was before. That shows where there is no room for those
-    /// between it and what was acknowledged last. `by_id` as for `note_acknowledged`.
-    pub fn note_overtaken(&mut self, place: Place, offset: i64, by_id: bool) {
+    /// between it and what was acknowledged last.
+    pub fn note_overtaken(&mut self, place: Place, offset: i64) {
         let last = self.lineage.acknowledged();
         let before = last.map(|(place, _)| place);
         let mut between: Vec<_> = self
@@ -195,10 +195,9 @@ impl Track {
         if records <= room && (end.is_some() || last.is_none()) {
             return;
         }
-        // A topic of the name may be another one than that which acknowledged the last.
-        let most = if by_id { room } else { offset };
         for (batch, flies) in &mut between {
-            let fits = batch.record_count() as i64 <= most;
+            // The log may be another than that which acknowledged the last, or have lost it.
+            let fits = batch.record_count() as i64 <= offset;
             let is_out = is_out(batch, *flies) || !fits;
             batch.attempts.note_overtaken(is_out);
         }

@@ -8,18 +8,22 @@ use kprod::producer::Timeout;
 use kprod::protocol::ApiKey;
 
 use crate::batches::{filled, send};
-use crate::support::{Bed, LONG, ok, record};
+use crate::support::{Bed, LONG, ok, record, until};
 
 const A_WHILE: Timeout = Timeout::After(Duration::from_millis(700));
 const REFUSED: [&str; 2] = ["topic t partition 0", "NOT_ENOUGH_REPLICAS"];
 
 /// Records are refused without end, each time after so many milliseconds.
 fn refusing(delay: u64) -> Bed {
+    refusing_every(delay, "50")
+}
+
+fn refusing_every(delay: u64, backoff: &str) -> Bed {
     let settings = [
         ("enable.idempotence", "true"),
         ("acks", "all"),
-        ("retry.backoff.ms", "20"),
-        ("retry.backoff.max.ms", "50"),
+        ("retry.backoff.ms", backoff),
+        ("retry.backoff.max.ms", backoff),
     ];
     let bed = Bed::new(1, &settings);
     bed.mock().create_topic("t", 1);
@@ -61,6 +65,20 @@ fn who_waits_for_a_record_can_ask_what_refuses_it() {
     names(&bed.producer.cluster_error().unwrap(), &REFUSED);
 }
 
+/// Nor does the engine have anything to do meanwhile.
+#[test]
+fn who_waits_for_a_record_behind_one_that_is_refused_can_ask_what_refuses_that() {
+    let bed = refusing_every(0, "600000");
+    bed.send("t", 1);
+    for tag in 2..4 {
+        let value = record("t", b"v", tag);
+        let waited = bed.producer.send_wait(&value, A_WHILE);
+        assert_eq!(waited.unwrap_err(), ErrorCode::STILL_PENDING);
+        names(&bed.producer.cluster_error().unwrap(), &REFUSED);
+        until("nobody is told", || bed.producer.cluster_error().is_none());
+    }
+}
+
 #[test]
 fn who_waits_to_send_a_batch_can_ask_what_refuses_those_before() {
     let bed = refusing(0);
@@ -72,6 +90,41 @@ fn who_waits_to_send_a_batch_can_ask_what_refuses_those_before() {
     let waited = bed.producer.send_batch(&third, topic, 0, 3, A_WHILE);
     assert_eq!(waited, Err(ErrorCode::TIMED_OUT));
     names(&bed.producer.cluster_error().unwrap(), &REFUSED);
+}
+
+#[test]
+fn a_broker_that_is_slow_to_refuse_is_told_as_silent_until_it_has_answered() {
+    let bed = refusing(1500);
+    bed.send("t", 1);
+    let retries = |count| {
+        until("it answers", || {
+            bed.producer.metrics().batch_retries == count
+        })
+    };
+    retries(1);
+    let limit = Timeout::After(Duration::from_millis(1400));
+    let late = bed.producer.flush(limit).unwrap_err();
+    names(&late, &REFUSED);
+    names(&late, &["has not answered Produce after", "before that"]);
+    retries(2);
+    let cause = bed.producer.cluster_error().unwrap();
+    names(&cause, &REFUSED);
+    assert!(!cause.message.contains("has not answered"), "{cause:?}");
+}
+
+#[test]
+fn parked_records_are_told_of_until_they_are_not_parked() {
+    let bed = Bed::new(1, &[("retry.backoff.ms", "20")]);
+    bed.producer.start(Timeout::After(LONG)).unwrap();
+    let unknown = Fault::on(ApiKey::Metadata).error(ErrorCode::LEADER_NOT_AVAILABLE);
+    bed.mock().inject(unknown.forever());
+    let sent = bed.producer.try_send(&record("new", b"v", 1));
+    assert_eq!(sent, Ok(()));
+    let late = bed.producer.flush(A_WHILE).unwrap_err();
+    names(&late, &["topic new", "LEADER_NOT_AVAILABLE"]);
+    bed.mock().clear_faults();
+    ok(&bed.report());
+    assert_eq!(bed.producer.cluster_error(), None);
 }
 
 #[test]
