@@ -323,10 +323,12 @@ impl Engine {
             request: None,
             refusal: None,
         };
-        let Some((batch, flies)) = track.oldest() else {
+        let unled = || {
             let (topic, partition) = (&track.topic.name, track.partition.index);
-            let text = format!("topic {topic} partition {partition} has no leader");
-            return (track.leader < 0).then(|| (text, told(None)));
+            (track.leader < 0).then(|| format!("topic {topic} partition {partition} has no leader"))
+        };
+        let Some((batch, flies)) = track.oldest() else {
+            return unled().map(|text| (text, told(None)));
         };
         let told = told(Some(batch));
         let refusal = batch.attempts.last_error.clone();
@@ -344,7 +346,7 @@ impl Engine {
             .and_then(|request| self.unanswered(request))
             .filter(|unanswered| unanswered.since() + limit <= now);
         let text = match (unanswered, &refusal) {
-            (None, _) => return refusal.map(|refusal| (refusal, told)),
+            (None, _) => return refusal.or_else(unled).map(|text| (text, told)),
             (Some(unanswered), None) => unanswered.to_string(),
             (Some(unanswered), Some(refusal)) => format!("{unanswered}; before that: {refusal}"),
         };
