@@ -61,8 +61,9 @@ impl<T> AppendVec<T> {
         *self.len.lock()
     }
 
+    /// Those that are there now.
     pub fn iter(&self) -> impl Iterator<Item = &T> {
-        (0..).map_while(|index| self.get(index))
+        (0..self.len()).map_while(|index| self.get(index))
     }
 }
 
